@@ -1,0 +1,76 @@
+"""namespace-kit: captured agent signals as tables, trace DAGs and pictures.
+
+    import kit
+
+    study = kit.load("my.jsonl")      # or kit.open("study.duckdb") and study.load(...)
+    study.traces()                    # one row per trace, failed and slow first
+    study.trace("trc_...").plot()     # the DAG of one of them
+    study.sql("select type, count(*) from signals group by all order by all")
+
+Names are imported when they are first used, so that `import kit` stays light.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kit import compare, cosmonapse, datasets, errors, export, palette, plot, trace
+    from kit.errors import KitError
+    from kit.ids import seeded
+    from kit.io.report import LoadReport
+    from kit.notebook.demo import demo
+    from kit.notebook.study import Study
+    from kit.notebook.study import load_study as load
+    from kit.notebook.study import open_study as open
+    from kit.notebook.trace import Trace
+    from kit.table import Table
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "KitError",
+    "LoadReport",
+    "Study",
+    "Table",
+    "Trace",
+    "compare",
+    "cosmonapse",
+    "datasets",
+    "demo",
+    "errors",
+    "export",
+    "load",
+    "open",
+    "palette",
+    "plot",
+    "seeded",
+    "trace",
+]
+
+_NAMES = {
+    "KitError": ("kit.errors", "KitError"),
+    "LoadReport": ("kit.io.report", "LoadReport"),
+    "Study": ("kit.notebook.study", "Study"),
+    "Table": ("kit.table", "Table"),
+    "Trace": ("kit.notebook.trace", "Trace"),
+    "demo": ("kit.notebook.demo", "demo"),
+    "load": ("kit.notebook.study", "load_study"),
+    "open": ("kit.notebook.study", "open_study"),
+    "seeded": ("kit.ids", "seeded"),
+}
+_MODULES = {"compare", "cosmonapse", "datasets", "errors", "export", "palette", "plot", "trace"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"kit.{name}")
+    if name in _NAMES:
+        module, attribute = _NAMES[name]
+        value = getattr(import_module(module), attribute)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'kit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

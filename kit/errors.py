@@ -1,0 +1,75 @@
+"""Every exception the kit raises on purpose.
+
+    KitError
+    ├── SourceError                 a file, stream or object that cannot be read as a capture
+    │   └── SourceNotFoundError     (FileNotFoundError) no such file, or a glob that matches nothing
+    ├── StoreError                  the DuckDB store
+    │   ├── StoreLockedError        another process has the file open
+    │   ├── StoreVersionError       the file was written by a newer kit
+    │   ├── StoreClosedError        used after close()
+    │   ├── StoreFullError          (OSError) the disk is full; nothing was written
+    │   └── ConservationError       a load that does not add up; it was rolled back
+    ├── NotFoundError               (LookupError) no such event, trace, run or data set
+    ├── ArgumentError               (ValueError) a call that cannot mean anything
+    ├── SignalError                 (ValueError) a Signal that breaks the protocol
+    │   └── DendriteProtocolError   a role or type that may not emit this signal
+    └── MissingExtraError           (ImportError) an optional library is not installed
+
+Where a protocol or a caller expects a built-in exception, the class inherits it too.
+"""
+
+
+class KitError(Exception):
+    """Root of all errors raised by the kit; its message says where and what to do."""
+
+
+class SourceError(KitError):
+    """A file, stream or object that cannot be read as a capture."""
+
+
+class SourceNotFoundError(SourceError, FileNotFoundError):
+    """No such file, or a pattern that matches nothing."""
+
+
+class StoreError(KitError):
+    """The DuckDB store refused."""
+
+
+class StoreLockedError(StoreError):
+    """Another process has the store open; the message names it where the system tells."""
+
+
+class StoreVersionError(StoreError):
+    """The store was written by a newer kit, or is no store of the kit."""
+
+
+class StoreClosedError(StoreError):
+    """The store was used after `close()`."""
+
+
+class StoreFullError(StoreError, OSError):
+    """The disk is full; the load was rolled back and can be run again."""
+
+
+class ConservationError(StoreError):
+    """A load whose counts do not add up; it was rolled back."""
+
+
+class NotFoundError(KitError, LookupError):
+    """No such event, trace, run or data set."""
+
+
+class ArgumentError(KitError, ValueError):
+    """A call whose arguments cannot mean anything; the message says what can."""
+
+
+class SignalError(KitError, ValueError):
+    """A Signal that breaks the protocol."""
+
+
+class DendriteProtocolError(SignalError):
+    """A role or type that may not emit this signal (spec/cosmonapse.md 5.11)."""
+
+
+class MissingExtraError(KitError, ImportError):
+    """An optional library is missing; the message names the extra to install."""

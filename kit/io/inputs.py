@@ -1,0 +1,137 @@
+"""What a user may hand to `load`, as a list of inputs to be read one by one."""
+
+import glob
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from kit.errors import ArgumentError, SourceError, SourceNotFoundError
+from kit.typing import ArrowStream, Reader
+
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".txt", ".parquet", ".arrow", ".feather", ".ipc")
+COMPRESSIONS = (".gz", ".zst", ".zstd", ".bz2")
+
+
+@dataclass(frozen=True)
+class Input:
+    """One thing to read: its name, how to open it, its size on disk where that is known."""
+
+    uri: str
+    open: Callable[[], "BinaryIO | Reader"]
+    size: int | None = None
+    path: Path | None = None
+    table: ArrowStream | None = None
+
+
+def inputs(source: Any) -> list[Input]:
+    """Return the inputs behind `source`: a path, a glob, a folder, a list, a file object, lines, or Arrow.
+
+    Files of a glob or a folder come sorted by name; a folder gives the captures directly in it.
+    Raises SourceNotFoundError where nothing is found, ArgumentError for what cannot be a source.
+    """
+    if isinstance(source, str | os.PathLike):
+        return _paths(os.fspath(source))
+    if isinstance(source, bytes | bytearray | memoryview):
+        raise ArgumentError("bytes are neither a path nor a stream: wrap them in io.BytesIO, or split them into lines")
+    if isinstance(source, ArrowStream):
+        return [Input("<table>", lambda: io.BytesIO(), table=source)]
+    if hasattr(source, "read"):
+        return [_file_object(source)]
+    if isinstance(source, list | tuple) and source and all(_names_a_source(item) for item in source):
+        return [found for item in source for found in inputs(item)]
+    if isinstance(source, Iterable):
+        lines = iter(source)
+        return [Input("<lines>", lambda: Lines(lines))]
+    raise ArgumentError(
+        f"cannot load {type(source).__name__}: give a path, a glob, a folder, a list of these, a file object, "
+        "an iterable of lines, or an Arrow table"
+    )
+
+
+def _names_a_source(item: object) -> bool:
+    if isinstance(item, str):
+        return not item.lstrip().startswith(("{", "["))
+    return isinstance(item, os.PathLike | ArrowStream) or hasattr(item, "read")
+
+
+def _paths(text: str) -> list[Input]:
+    path = Path(text).expanduser()
+    if path.is_dir():
+        found = sorted(child for child in path.iterdir() if child.is_file() and is_capture(child))
+        if not found:
+            raise SourceNotFoundError(f"{text}: the folder holds no capture (looked for {', '.join(SUFFIXES)})")
+        return [_file(child, str(child)) for child in found]
+    if path.exists():
+        return [_file(path, text)]
+    if glob.has_magic(text):
+        matches = sorted(glob.glob(os.fspath(path), recursive=True))
+        files = [Path(match) for match in matches if Path(match).is_file()]
+        if not files:
+            raise SourceNotFoundError(f"{text}: the pattern matches no file in {Path.cwd().name or 'this folder'}")
+        return [_file(match, str(match)) for match in files]
+    near = sorted(child.name for child in path.parent.iterdir()) if path.parent.is_dir() else []
+    hint = f"; beside it are {', '.join(near[:5])}" if near else ""
+    raise SourceNotFoundError(f"{text}: no such file{hint}")
+
+
+def is_capture(path: Path) -> bool:
+    """Whether a file of a folder looks like a capture, by its suffixes."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in COMPRESSIONS:
+        suffixes.pop()
+    return bool(suffixes) and suffixes[-1] in SUFFIXES
+
+
+def _file(path: Path, uri: str) -> Input:
+    def open_file() -> BinaryIO:
+        try:
+            return path.open("rb", buffering=0)
+        except FileNotFoundError:
+            raise SourceNotFoundError(f"{uri}: the file has gone since it was listed") from None
+        except OSError as error:
+            raise SourceError(f"{uri}: cannot be read ({error.strerror})") from error
+
+    return Input(uri, open_file, path.stat().st_size, path)
+
+
+def _file_object(stream: Any) -> Input:
+    name = getattr(stream, "name", None)
+    uri = name if isinstance(name, str) else "<stream>"
+    if isinstance(stream, io.TextIOBase):
+        return Input(uri, lambda: Lines(iter(stream)))
+    return Input(uri, lambda: cast(Reader, stream))
+
+
+class Lines:
+    """Lines, text or bytes, with or without their newlines, as a byte stream."""
+
+    def __init__(self, lines: Iterator[Any]) -> None:
+        self._lines = lines
+        self._held = b""
+
+    def read(self, size: int) -> bytes:
+        """Return at most `size` bytes, none when the lines are used up."""
+        pieces = [self._held]
+        held = len(self._held)
+        while held < size and (line := next(self._lines, None)) is not None:
+            data = self._encoded(line)
+            pieces.append(data)
+            held += len(data)
+        data = b"".join(pieces)
+        self._held = data[size:]
+        return data[:size]
+
+    @staticmethod
+    def _encoded(line: Any) -> bytes:
+        if isinstance(line, str):
+            data = line.encode("utf-8", "surrogatepass")
+        elif isinstance(line, bytes | bytearray | memoryview):
+            data = bytes(line)
+        elif hasattr(line, "encode"):
+            data = line.encode()
+        else:
+            raise ArgumentError(f"a line must be text, bytes or a Signal, not {type(line).__name__}: {line!r:.60}")
+        return data if data.endswith(b"\n") else data + b"\n"

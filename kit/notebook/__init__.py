@@ -1,0 +1,1 @@
+"""What a notebook user holds: thin faces over the layers below."""

@@ -1,0 +1,53 @@
+"""`demo`: from shipped data to a report, a DAG and a picture, with nothing to prepare."""
+
+import base64
+import io
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from kit import datasets
+from kit.io import LoadReport
+from kit.notebook.study import Study, load_study
+from kit.notebook.trace import Trace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What `kit.demo()` made: the study to go on with, the account of its load, a trace and its picture."""
+
+    study: Study
+    report: LoadReport
+    trace: Trace
+    figure: "Figure"
+
+    def __repr__(self) -> str:
+        return f"{_stable(self.report)}\n\n{self.trace}\n\nGo on with demo.study, demo.trace and demo.figure."
+
+    def _repr_html_(self) -> str:
+        picture = io.BytesIO()
+        self.figure.savefig(picture, format="png", dpi=100)
+        image = base64.b64encode(picture.getvalue()).decode()
+        return (
+            f"<pre>{escape(_stable(self.report))}</pre>{self.trace._repr_html_()}"
+            f'<img alt="the DAG of the trace" src="data:image/png;base64,{image}">'
+        )
+
+
+def demo(name: str = "cosmonapse-small") -> Demo:
+    """Return a Demo on a shipped data set: load it, take the trace with most signals, and draw it."""
+    study = load_study(datasets.path(name))
+    largest = max(study.traces().rows(), key=lambda row: (row["signals"], row["trace_id"]))
+    trace = study.trace(largest["trace_id"])
+    return Demo(study, study.report, trace, trace.plot())
+
+
+def _stable(report: LoadReport) -> str:
+    """Return the report without the folder that the kit is installed in."""
+    text = repr(report)
+    for source in report.sources:
+        text = text.replace(source.uri, source.uri.replace("\\", "/").rsplit("/", 1)[-1])
+    return text

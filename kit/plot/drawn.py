@@ -1,0 +1,288 @@
+"""What a picture shows, read back from its artists, so that a notebook can assert on it.
+
+Nothing here comes from the data that was passed in: positions, widths and texts are those of the artists, and
+an edge belongs to the nodes at which its line ends. A lane, an edge or a label that is altered is seen.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import FancyBboxPatch, PathPatch, Rectangle
+from matplotlib.text import Text
+
+from kit.errors import ArgumentError
+from kit.plot.style import UNITS
+
+Drawn = dict[str, Any]
+THICK_LINE = 2.0
+"""Critical edges of a trace DAG are at least this wide, all others are thinner."""
+NEAR = 0.12
+"""Inches within which the end of a line belongs to a box: twice the port offset of return edges."""
+
+
+def drawn(figure: Figure) -> Drawn:
+    """Return what the figure shows; the keys depend on the kind of picture.
+
+    All: `kind`, `title`, `legend` (texts), `empty` (the explanation, or None).
+
+    - dag: `nodes` {id: [type, note]}, `edges` [(from, to, why)], `critical` [(from, to)], `highlighted` [id];
+      as dots: `nodes` {group: count}, `edges` {why: count} of lines that join two dots, `critical` and
+      `highlighted` counts.
+    - dfg: `nodes` {step: text}, `edges` {(from, to): count as written}, `widths` {(from, to): points}.
+    - waterfall: `lanes` from the top, `spans` {id: (lane, start_ms, end_ms or None while open)}, `queued`
+      {id: ms}, `endings` {id: status} of those that ended badly, `critical` [id] in the order
+      in which the path meets them.
+    - latency: `curves` {name: values in ms}, `marks` {name: (p50, p90, p99)}.
+    - rates: `counts` {group: total}, `order` of the stack from below, `buckets` [(start in seconds, total)].
+    - registry: `lanes`, `intervals` [(lane, status, from, to or None)], `silences`
+      [(lane, from, to)], in seconds.
+    - cost: `lanes`, `tokens_in`, `tokens_out`, `usd` by lane, `histogram` [(lower, upper, count)] in USD.
+
+    Times are measured from the start of the axis. Raises ArgumentError for a figure that the kit did not
+    draw.
+    """
+    kind = str(figure.get_gid() or "").removeprefix("kit:")
+    if kind not in READERS:
+        raise ArgumentError(f"this figure is not one of the kit's: its gid is {figure.get_gid()!r}")
+    texts = [*figure.texts, *(text for axes in figure.axes for text in axes.texts)]
+    reason = next((text.get_text() for text in texts if text.get_gid() == "empty"), None)
+    keys = [text.get_text() for box in figure.legends for text in box.get_texts()]
+    title = next((text.get_text() for text in figure.texts if text.get_gid() == "title"), "")
+    return {"kind": kind, "title": title, "legend": keys, "empty": reason, **READERS[kind](figure)}
+
+
+def _tagged(figure: Figure, tag: str, type_: type[Any]) -> list[tuple[str, Any]]:
+    """Return (rest of the gid, artist) of the artists whose gid is `tag` or starts with `tag:`."""
+    found = []
+    for axes in figure.axes:
+        for artist in _artists(axes.get_children()):
+            head, _, rest = str(artist.get_gid() or "").partition(":")
+            if head == tag and isinstance(artist, type_) and artist.get_visible():
+                found.append((rest, artist))
+    return found
+
+
+def _artists(children: Iterable[Artist]) -> list[Artist]:
+    return [child for child in children if child.get_gid() is not None]
+
+
+def _dag(figure: Figure) -> Drawn:
+    if _tagged(figure, "dots", PathCollection):
+        return _dag_of_dots(figure)
+    places = _places(figure)
+    texts = {name: [text.get_text()] for name, text in _texts_at(figure, "text", places)}
+    for name, text in _texts_at(figure, "note", places):
+        texts[name].append(text.get_text())
+    edges, critical = [], []
+    for why, patch in _tagged(figure, "edge", PathPatch):
+        pair = _ends(patch, places)
+        edges.append((*pair, why))
+        if patch.get_linewidth() >= THICK_LINE:
+            critical.append(pair)
+    lit = [name for name, _ in [*_tagged(figure, "halo", FancyBboxPatch), *_tagged(figure, "halo", Line2D)]]
+    nodes = {name: texts.get(name, []) for name in places}
+    return {
+        "nodes": nodes,
+        "edges": sorted(edges, key=str),
+        "critical": sorted(critical, key=str),
+        "highlighted": lit,
+    }
+
+
+def _dag_of_dots(figure: Figure) -> Drawn:
+    dots = {group: np.asarray(artist.get_offsets()) for group, artist in _tagged(figure, "dots", PathCollection)}
+    known = {tuple(point) for points in dots.values() for point in np.round(points, 6).tolist()}
+    edges: dict[str, int] = {}
+    critical = 0
+    for why, lines in _tagged(figure, "edges", LineCollection):
+        ends = np.round([segment[[0, -1]] for segment in lines.get_segments()], 6).tolist()
+        joined = sum(tuple(a) in known and tuple(b) in known for a, b in ends)
+        edges[why] = edges.get(why, 0) + joined
+        critical += joined if lines.get_linewidths()[0] >= THICK_LINE else 0
+    lit = sum(len(artist.get_offsets()) for _, artist in _tagged(figure, "halos", PathCollection))
+    nodes = {group: len(points) for group, points in dots.items()}
+    return {"nodes": nodes, "edges": edges, "critical": critical, "highlighted": lit}
+
+
+def _places(figure: Figure) -> dict[str, tuple[float, float, float, float]]:
+    """Return (left, bottom, right, top) of each node."""
+    places = {}
+    for name, patch in _tagged(figure, "node", FancyBboxPatch):
+        x, y = patch.get_x(), patch.get_y()
+        places[name] = (x, y, x + patch.get_width(), y + patch.get_height())
+    for name, line in _tagged(figure, "node", Line2D):
+        [[x, y]] = np.asarray(line.get_xydata(), dtype=np.float64).tolist()
+        places[name] = (x, y, x, y)
+    return places
+
+
+def _nearest(x: float, y: float, places: dict[str, tuple[float, float, float, float]]) -> tuple[str | None, float]:
+    """Return the node nearest to a point, and how far it is."""
+    best, distance = None, float("inf")
+    for name, (left, bottom, right, top) in places.items():
+        away = max(left - x, 0, x - right) + max(bottom - y, 0, y - top)
+        if away < distance:
+            best, distance = name, away
+    return best, distance
+
+
+def _ends(patch: PathPatch, places: dict[str, tuple[float, float, float, float]]) -> tuple[str | None, str | None]:
+    """Return the nodes at the two ends of a line; None where it ends nowhere."""
+    vertices = np.asarray(patch.get_path().vertices, dtype=np.float64).tolist()
+    ends = (_nearest(x, y, places) for x, y in (vertices[0], vertices[-1]))
+    first, last = (name if distance <= NEAR else None for name, distance in ends)
+    return first, last
+
+
+def _texts_at(figure: Figure, tag: str, places: dict[str, tuple[float, float, float, float]]) -> list[tuple[str, Text]]:
+    """Return (node, text) for the texts that stand in or right of a node."""
+    found = []
+    for _, text in _tagged(figure, tag, Text):
+        name, distance = _nearest(float(text.get_position()[0]), float(text.get_position()[1]), places)
+        if name is not None and distance <= 2 * NEAR:
+            found.append((name, text))
+    return found
+
+
+def _dfg(figure: Figure) -> Drawn:
+    places = _places(figure)
+    labels = dict(_tagged(figure, "label", Text))
+    edges, widths = {}, {}
+    for number, patch in _tagged(figure, "edge", PathPatch):
+        pair = _ends(patch, places)
+        edges[pair] = int(labels[number].get_text().replace(",", "")) if number in labels else None
+        widths[pair] = float(patch.get_linewidth())
+    texts = {name: text.get_text() for name, text in _texts_at(figure, "text", places)}
+    return {"nodes": {name: texts.get(name, "") for name in places}, "edges": edges, "widths": widths}
+
+
+def _unit_us(figure: Figure) -> float:
+    """Return the microseconds of one unit of the time axis, from its name."""
+    name = figure.axes[0].get_xlabel().partition(" ")[0] if figure.axes else ""
+    return next((unit.us for unit in UNITS if unit.name == name), 1.0)
+
+
+def _lanes(figure: Figure) -> list[tuple[float, str]]:
+    """Return (y, text) of the lane labels from the top."""
+    labels = [(float(text.get_position()[1]), text.get_text()) for _, text in _tagged(figure, "lane-name", Text)]
+    return sorted(labels)
+
+
+def _lane_at(lanes: list[tuple[float, str]], bands: list[float], y: float) -> str | None:
+    """Return the lane whose band, from `bands[i]` to the next, holds `y`."""
+    index = int(np.searchsorted(bands, y, side="right")) - 1
+    return lanes[index][1] if 0 <= index < len(lanes) else None
+
+
+def _bands(lanes: list[tuple[float, str]]) -> list[float]:
+    """Return the upper edge of each lane: labels stand in the middle of lanes, and the first starts at 0."""
+    edges, top = [], 0.0
+    for middle, _ in lanes:
+        edges.append(top)
+        top = 2 * middle - top
+    return edges
+
+
+def _waterfall(figure: Figure) -> Drawn:
+    lanes = _lanes(figure)
+    bands = _bands(lanes)
+    ms = _unit_us(figure) / 1000
+    spans: dict[str, tuple[str | None, float, float | None]] = {}
+    for tag in ("span", "open"):
+        for id, bar in _tagged(figure, tag, Rectangle):
+            start = bar.get_x() * ms
+            end = None if tag == "open" else start + bar.get_width() * ms
+            spans[id] = (_lane_at(lanes, bands, bar.get_y() + bar.get_height() / 2), start, end)
+    queued = {id: bar.get_width() * ms for id, bar in _tagged(figure, "queue", Rectangle)}
+    endings = {id: tag for tag in ("failed", "error", "denied", "stopped") for id, _ in _tagged(figure, tag, Line2D)}
+    steps = [(float(line.get_xdata()[0]), id) for id, line in _tagged(figure, "critical", Line2D)]
+    critical = list(dict.fromkeys(id for _, id in sorted(steps, key=lambda step: step[0])))
+    return {
+        "lanes": [name for _, name in lanes],
+        "spans": spans,
+        "queued": queued,
+        "endings": endings,
+        "critical": critical,
+    }
+
+
+def _latency(figure: Figure) -> Drawn:
+    curves = {
+        # The first point is the foot of the curve and the last its end at the right edge.
+        name: [float(x) for x in np.asarray(line.get_xdata())[1:-1]]
+        for name, line in _tagged(figure, "curve", Line2D)
+    }
+    marks = {name: tuple(map(float, line.get_xdata())) for name, line in _tagged(figure, "marks", Line2D)}
+    return {"curves": curves, "marks": marks}
+
+
+def _rates(figure: Figure) -> Drawn:
+    counts: dict[str, float] = {}
+    bottoms: dict[str, float] = {}
+    totals: dict[float, float] = {}
+    for group, bar in _tagged(figure, "rate", Rectangle):
+        counts[group] = counts.get(group, 0.0) + bar.get_height()
+        bottoms[group] = bottoms.get(group, 0.0) + bar.get_y()
+        start = round(bar.get_x() * _unit_us(figure) / 1e6, 6)
+        totals[start] = totals.get(start, 0.0) + bar.get_height()
+    return {
+        "counts": {group: round(number) for group, number in counts.items()},
+        "order": sorted(bottoms, key=lambda group: bottoms[group]),
+        "buckets": sorted((start, round(total)) for start, total in totals.items()),
+    }
+
+
+def _registry(figure: Figure) -> Drawn:
+    lanes = _lanes(figure)
+    bands = _bands(lanes)
+    second = _unit_us(figure) / 1e6
+
+    def row(bar: Rectangle) -> tuple[str | None, float, float]:
+        y = bar.get_y() + bar.get_height() / 2
+        start = round(bar.get_x() * second, 6)
+        return _lane_at(lanes, bands, y), start, round(start + bar.get_width() * second, 6)
+
+    intervals: list[tuple[str | None, str, float, float | None]] = []
+    for tag in ("status", "stays"):
+        for status, bar in _tagged(figure, tag, Rectangle):
+            lane, start, end = row(bar)
+            intervals.append((lane, status, start, end if tag == "status" else None))
+    silences = sorted(row(bar) for _, bar in _tagged(figure, "silence", Rectangle))
+    names = [name for _, name in lanes]
+    return {
+        "lanes": names,
+        "intervals": sorted(intervals, key=lambda i: (str(i[0]), i[2])),
+        "silences": silences,
+    }
+
+
+def _cost(figure: Figure) -> Drawn:
+    lanes = _lanes(figure)
+    bands = _bands(lanes)
+    sums: Drawn = {"tokens_in": {}, "tokens_out": {}, "usd": {}}
+    for column, values in sums.items():
+        for _, bar in _tagged(figure, column, Rectangle):
+            lane = _lane_at(lanes, bands, bar.get_y() + bar.get_height() / 2)
+            width = bar.get_width()
+            values[lane] = round(width, 6) if column == "usd" else round(width)
+    bins = [
+        (round(bar.get_x(), 6), round(bar.get_x() + bar.get_width(), 6), round(bar.get_height()))
+        for _, bar in _tagged(figure, "bin", Rectangle)
+    ]
+    return {"lanes": [name for _, name in lanes], **sums, "histogram": sorted(bins)}
+
+
+READERS: dict[str, Callable[[Figure], Drawn]] = {
+    "cost": _cost,
+    "dag": _dag,
+    "dfg": _dfg,
+    "latency": _latency,
+    "rates": _rates,
+    "registry": _registry,
+    "waterfall": _waterfall,
+}

@@ -1,0 +1,68 @@
+"""Stores of other kit versions: the schema only grows, so an older file is completed when it is opened."""
+
+from pathlib import Path
+
+import duckdb
+
+from kit import schema
+from kit.errors import StoreVersionError
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, path: Path | None, *, read_only: bool, views: str) -> None:
+    """Create the tables of a new store, complete those of an older one, refuse those of a newer kit.
+
+    All in one transaction. A read-only store of an older kit cannot be completed and is refused with
+    the way out. Raises StoreVersionError.
+    """
+    version = stored_version(connection, path)
+    if version == schema.VERSION:
+        return
+    if version is not None and version > schema.VERSION:
+        raise StoreVersionError(
+            f"{path}: written by a newer kit (schema {version}, this kit has {schema.VERSION}). "
+            "Upgrade with: pip install -U namespace-kit"
+        )
+    if read_only:
+        raise StoreVersionError(
+            f"{path}: schema {version or 'missing'}, this kit has {schema.VERSION}. Open it once without "
+            "read_only=True, which completes it."
+        )
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        _complete(connection)
+        connection.execute(views)
+        connection.execute("CREATE TABLE IF NOT EXISTS kit_schema (version BIGINT)")
+        connection.execute("DELETE FROM kit_schema")
+        connection.execute("INSERT INTO kit_schema VALUES (?)", [schema.VERSION])
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def stored_version(connection: duckdb.DuckDBPyConnection, path: Path | None) -> int | None:
+    """Return the schema version of an open database, None for an empty one; raise for a foreign one."""
+    tables = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if "kit_schema" in tables:
+        found = connection.execute("SELECT version FROM kit_schema").fetchall()
+        return int(found[0][0]) if found else None
+    if tables:
+        raise StoreVersionError(
+            f"{path}: a DuckDB database, but no store of the kit (tables: {', '.join(sorted(tables)[:5])}). "
+            "Give kit.open another path; this file was not touched."
+        )
+    return None
+
+
+def _complete(connection: duckdb.DuckDBPyConnection) -> None:
+    """Add the tables and columns that are missing; what is there stays as it is."""
+    present: dict[str, set[str]] = {}
+    for table, column in connection.execute("SELECT table_name, column_name FROM duckdb_columns()").fetchall():
+        present.setdefault(table, set()).add(column)
+    for table, columns in schema.TABLES.items():
+        if table not in present:
+            connection.execute(schema.ddl(table))
+            continue
+        for column in columns:
+            if column.name not in present[table]:
+                connection.execute(f'ALTER TABLE "{table}" ADD COLUMN {schema.declaration(column)}')

@@ -1,0 +1,117 @@
+"""A load into a store: one source, one transaction, and counts that must add up."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from kit import schema
+from kit.errors import ArgumentError, ConservationError
+from kit.store.store import append_rows
+
+ROW_TABLES = ("signals", "registry", "policy_records")
+"""Tables whose rows stand for lines of a source."""
+
+
+class Counts(NamedTuple):
+    """What became of the lines of a source, counted in the tables."""
+
+    rows: int
+    duplicates: int
+    quarantined: int
+
+
+class Known(NamedTuple):
+    """A source that was loaded before: where to go on, and what it had then."""
+
+    source_id: int
+    sha256: str
+    bytes: int
+    lines: int
+    skipped: int
+    tail: int | None
+
+
+class Load:
+    """The bookkeeping of one source inside a transaction that the caller opened."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, run: str) -> None:
+        if not run or not isinstance(run, str):
+            raise ArgumentError(f"run={run!r}: a run needs a name, like 'capture' or 'before'")
+        self.connection = connection
+        self.run = run
+
+    def known(self, uri: str, family: str) -> Known | None:
+        """Return what is known of an earlier load of `uri` into this run, or None."""
+        found = self.connection.execute(
+            """SELECT source_id, sha256, bytes, lines, skipped, tail FROM sources
+               WHERE run = ? AND uri = ? AND family = ? AND sha256 IS NOT NULL ORDER BY source_id DESC LIMIT 1""",
+            [self.run, uri, family],
+        ).fetchall()
+        return Known(*found[0]) if found else None
+
+    def new_source(self) -> int:
+        """Return a number no source of the store has; the run is entered if it is new."""
+        if not self.connection.execute("SELECT 1 FROM runs WHERE run = ?", [self.run]).fetchall():
+            self.connection.execute("INSERT INTO runs (run, kind) VALUES (?, 'capture')", [self.run])
+        found = self.connection.execute("SELECT coalesce(max(source_id), 0) + 1 FROM sources").fetchall()
+        return int(found[0][0])
+
+    def forget_line(self, source_id: int, line: int) -> bool:
+        """Take out what became of one line, which is read again; return whether there was anything."""
+        before = sum(self.counts(source_id))
+        for table in (*ROW_TABLES, "quarantine", "duplicates"):
+            self.connection.execute(
+                f'DELETE FROM "{table}" WHERE run = ? AND source_id = ? AND line = ?',  # noqa: S608  our names
+                [self.run, source_id, line],
+            )
+        return sum(self.counts(source_id)) < before
+
+    def quarantine(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Keep refused lines; each row has the columns of the table `quarantine`."""
+        if rows:
+            append_rows(
+                self.connection, "quarantine", pa.Table.from_pylist(list(rows), schema=schema.arrow("quarantine"))
+            )
+
+    def counts(self, source_id: int) -> Counts:
+        """Count what the tables hold of a source."""
+        totals = [self._count(tables, source_id) for tables in (ROW_TABLES, ("duplicates",), ("quarantine",))]
+        return Counts(*totals)
+
+    def _count(self, tables: Iterable[str], source_id: int) -> int:
+        union = " UNION ALL ".join(
+            f'SELECT count(*) AS n FROM "{table}" WHERE run = $run AND source_id = $source' for table in tables
+        )
+        found = self.connection.execute(
+            f"SELECT sum(n) FROM ({union})",  # noqa: S608  our names
+            {"run": self.run, "source": source_id},
+        ).fetchall()
+        return int(found[0][0])
+
+    def finish(self, source: dict[str, Any]) -> Counts:
+        """Enter the source with its counts and return them; they must explain each of its lines.
+
+        Raises ConservationError, with all the numbers, where rows + duplicates + quarantined + skipped is not lines.
+        """
+        counts = self.counts(source["source_id"])
+        if sum(counts) + source["skipped"] != source["lines"]:
+            raise ConservationError(
+                f"{source['uri']}: {source['lines']:,} lines were read, but {counts.rows:,} rows + "
+                f"{counts.duplicates:,} duplicates + {counts.quarantined:,} quarantined + {source['skipped']:,} skipped "
+                f"= {sum(counts) + source['skipped']:,}. Nothing of it was kept. Please report this with the file."
+            )
+        self.connection.execute("DELETE FROM sources WHERE run = ? AND source_id = ?", [self.run, source["source_id"]])
+        row = {"run": self.run, **source, **counts._asdict()}
+        append_rows(self.connection, "sources", pa.Table.from_pylist([row], schema=schema.arrow("sources")))
+        return counts
+
+    def recount(self, source_ids: Iterable[int]) -> None:
+        """Bring the counts of other sources up to date, after rows of theirs became duplicates."""
+        for source_id in source_ids:
+            counts = self.counts(source_id)
+            self.connection.execute(
+                "UPDATE sources SET rows = ?, duplicates = ?, quarantined = ? WHERE run = ? AND source_id = ?",
+                [*counts, self.run, source_id],
+            )

@@ -1,0 +1,94 @@
+"""Signals found by plain arguments instead of SQL."""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from kit.errors import ArgumentError
+from kit.store.store import Store
+from kit.table import Table
+
+Many = str | Iterable[str] | None
+
+
+def signals(
+    store: Store,
+    *,
+    type: Many = None,
+    neuron: Many = None,
+    trace: Many = None,
+    run: Many = None,
+    since: datetime | str | None = None,
+    until: datetime | str | None = None,
+    payload: Mapping[str, Any] | None = None,
+    where: str | None = None,
+) -> Table:
+    """Return the signals that match all arguments, as a lazy Table in (run, ts, id) order; signals without a time come last.
+
+    type, neuron, trace, run  a value or several; `neuron` is `directed_id`, the addressee or the producer
+    since, until              times, ISO text or datetime; UTC where no offset is given; `since` is included, `until` is not
+    payload                   {"path": value}: dots lead into objects, a number picks from a list ("hits.0.id"); numbers
+                              compare by value, None matches a JSON null, an object or list equal content in any spacing
+    where                     an SQL condition over the columns of `signals`, for all else
+
+    Raises ArgumentError for an unreadable time or an empty path.
+    """
+    tests: list[str] = []
+    values: dict[str, Any] = {}
+
+    def bind(value: object) -> str:
+        values[f"p{len(values)}"] = value
+        return f"$p{len(values) - 1}"
+
+    for column, wanted in (("type", type), ("directed_id", neuron), ("trace_id", trace), ("run", run)):
+        if wanted is not None:
+            names = [wanted] if isinstance(wanted, str) else [str(name) for name in wanted]
+            tests.append(f"list_contains({bind(names)}::VARCHAR[], {column})")
+    for operator, moment in ((">=", since), ("<", until)):
+        if moment is not None:
+            tests.append(f"ts {operator} {bind(_moment(moment))}::TIMESTAMPTZ")
+    for path, value in (payload or {}).items():
+        tests.append(_matches(bind(_path(path)), value, bind))
+    if where is not None:
+        tests.append(f"({where})")
+    condition = " AND ".join(tests) or "true"
+    sql = f"SELECT * FROM signals WHERE {condition} ORDER BY run, ts NULLS LAST, id, source_id, line"  # noqa: S608
+    # What the caller gives is bound; `where` is SQL by its meaning.
+    found = store.query(sql, values or None)
+    found.name = "signals"
+    return found
+
+
+def _matches(path: str, value: Any, bind: Any) -> str:
+    """Return the SQL that compares the JSON at `path` of the payload with `value`."""
+    found = f"json_extract(payload, {path})"
+    if value is None:
+        return f"json_type(payload, {path}) = 'NULL'"
+    if isinstance(value, str):
+        return f"(json_type(payload, {path}) = 'VARCHAR' AND json_extract_string(payload, {path}) = {bind(value)})"
+    if isinstance(value, bool):
+        return f"{found}::VARCHAR = {bind('true' if value else 'false')}"
+    if isinstance(value, int | float):
+        kinds = "'BIGINT', 'UBIGINT', 'DOUBLE', 'HUGEINT', 'UHUGEINT'"
+        return (
+            f"CASE WHEN json_type(payload, {path}) IN ({kinds}) THEN try_cast({found} AS DOUBLE) = {bind(float(value))} "
+            "ELSE false END"
+        )
+    return f"{found} = json({bind(json.dumps(value, ensure_ascii=False))})"
+
+
+def _path(text: str) -> str:
+    """Return the JSON path for dotted `text`; each part is quoted, so that it may hold anything but a quote."""
+    if not isinstance(text, str) or not text or "" in text.split("."):
+        raise ArgumentError(f"payload path {text!r}: give names joined by dots, like 'input.q' or 'hits.0.id'")
+    parts = [f"[{part}]" if part.isdecimal() else '."' + part.replace('"', '\\"') + '"' for part in text.split(".")]
+    return "$" + "".join(parts)
+
+
+def _moment(value: datetime | str) -> str:
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{value!r} is no time: give a datetime or ISO text like '2026-11-02T09:00:30Z'") from None
+    return moment.isoformat() if moment.tzinfo is not None else f"{moment.isoformat()}+00:00"

@@ -1,0 +1,31 @@
+"""Protocols for what goes in and out, so that callers need not share our classes."""
+
+from collections.abc import Iterator
+from typing import Any, Protocol, runtime_checkable
+
+
+@runtime_checkable
+class ArrowStream(Protocol):
+    """Anything that hands out its rows through the Arrow C stream interface."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+class Progress(Protocol):
+    """Told how far a load has come; `kit.io` has one for terminals and notebooks."""
+
+    def start(self, uri: str, total_bytes: int | None) -> None: ...
+
+    def advance(self, read_bytes: int, lines: int) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+class Reader(Protocol):
+    """A binary stream: `read(n)` returns at most `n` bytes, and none at the end."""
+
+    def read(self, n: int, /) -> bytes: ...
+
+
+Row = dict[str, Any]
+Rows = Iterator[Row]

@@ -1,0 +1,50 @@
+"""Options and fixtures of all tests.
+
+Tests run in an odd time zone, so that a local time that slips into a table shows, and without a display.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+os.environ["TZ"] = "America/St_Johns"
+os.environ["MPLBACKEND"] = "Agg"
+if hasattr(time, "tzset"):
+    time.tzset()
+
+hypothesis.settings.register_profile("kit", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("kit")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the tests marked long as well")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked long, unless `--long` is given or `-m` speaks of it."""
+    if config.option.long or "long" in config.option.markexpr.split():
+        return
+    left_out = [item for item in items if "long" in item.keywords]
+    items[:] = [item for item in items if "long" not in item.keywords]
+    config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.fixture(scope="session")
+def small_capture() -> Path:
+    """The shipped capture of 1,037 signal lines."""
+    return ROOT / "datasets" / "cosmonapse-small.jsonl"
+
+
+@pytest.fixture
+def seeded() -> Iterator[None]:
+    """Ids and times that are the same on every run."""
+    from kit import ids
+
+    with ids.seeded(7):
+        yield
