@@ -23,7 +23,7 @@ ARROW = {
     "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
 }
 
-ZSTD = frozenset({"id", "trace_id", "parent_id", "ts_text", "payload", "raw", "record"})
+ZSTD = frozenset({"id", "trace_id", "parent_id", "ts_text", "payload", "text", "raw", "record"})
 """Text columns stored with zstd: DuckDB's own choice, FSST, takes three times as long to write them (measured, 2.0)."""
 
 
@@ -96,7 +96,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("dialect", "VARCHAR", "python or typescript by the form of the stamp, else other"),
         Column("flags", "VARCHAR[]", "what is unusual: no_ts, unknown_type, ..."),
         Column("canonical", "BOOLEAN", "false for all but one of the rows with a conflicting id"),
-        Column("raw", "VARCHAR", "the line as it stood, without its newline"),
+        Column("text", "VARCHAR", "the line where the other columns do not make it to the byte, else NULL"),
     ),
     "registry": (
         *PLACE,
@@ -133,19 +133,43 @@ TABLES: dict[str, tuple[Column, ...]] = {
 }
 
 
+REBUILT = """concat('{{"v":"', {v}, '","id":"', {id}, '","trace_id":"', {trace_id}, '","parent_id":', \
+CASE WHEN {parent_id} IS NULL THEN 'null' ELSE concat('"', {parent_id}, '"') END, ',"type":"', {type}, '","directed":', \
+CASE WHEN {directed_capabilities} IS NULL THEN 'null' ELSE concat('{{"id":', \
+CASE WHEN {directed_id} IS NULL THEN 'null' ELSE concat('"', {directed_id}, '"') END, ',"type":', \
+CASE WHEN {directed_type} IS NULL THEN 'null' ELSE concat('"', {directed_type}, '"') END, ',"capabilities":', \
+CASE len({directed_capabilities}) WHEN 0 THEN '[]' \
+ELSE concat('["', array_to_string({directed_capabilities}, '","'), '"]') END, '}}') END, ',"ts":"', {ts_text}, \
+'","payload":', {payload}, ',"meta":', {meta}, '}}')"""
+"""SQL of the line that both SDKs write for the columns of a signal (spec/cosmonapse.md 1.5), where no text needs an escape."""
+
+GENERATED = {
+    "signals": {
+        "raw": "coalesce(text, "
+        + REBUILT.format(
+            **{name: name for name in ("v", "id", "trace_id", "parent_id", "type", "ts_text", "payload", "meta")},
+            **{name: name for name in ("directed_id", "directed_type", "directed_capabilities")},
+        )
+        + ")"
+    }
+}
+"""Text columns that are computed when they are read; appending `raw` to `signals` stores it as `text`."""
+
+
 def columns(table: str) -> tuple[str, ...]:
     """Return the column names of `table`, in order."""
     return tuple(column.name for column in TABLES[table])
 
 
 def arrow(table: str) -> pa.Schema:
-    """Return the Arrow schema of `table`; JSON is text."""
+    """Return the Arrow schema of the stored columns of `table`; JSON is text."""
     return pa.schema([pa.field(column.name, ARROW[column.sql]) for column in TABLES[table]])
 
 
 def ddl(table: str) -> str:
     """Return the SQL that creates `table`; quoting is not needed, the names are ours."""
-    return f'CREATE TABLE "{table}" ({", ".join(map(declaration, TABLES[table]))})'
+    made = [f'"{name}" VARCHAR GENERATED ALWAYS AS ({sql}) VIRTUAL' for name, sql in GENERATED.get(table, {}).items()]
+    return f'CREATE TABLE "{table}" ({", ".join([*map(declaration, TABLES[table]), *made])})'
 
 
 def declaration(column: Column) -> str:

@@ -78,7 +78,7 @@ class Loading:
             if isinstance(outcome, Refusal):
                 self.quarantine.append({**place, "byte_offset": offset, **outcome._asdict(), "raw": text.encode()})
             else:
-                self._rows.append({**place, **outcome, "raw": text})
+                self._rows.append({**place, **outcome, "text": text})
         return pa.array([False] * len(lines), pa.bool_())
 
 

@@ -2,23 +2,19 @@
 
 DuckDB's JSON functions are lenient where a loader must not be (measured with 2.0): they take trailing commas,
 `nan` and `inf` in any case, repeated keys (the first counts), and turn a number into text when text is asked
-for. So nothing is taken on trust:
+for. So nothing is taken on trust. A line is taken where its columns, written out again the way the SDKs write
+them (`schema.REBUILT`), are the line to the byte: a space, a comma, an escape, another key or another type
+would be missing from that. Such a line is not stored a second time as text.
 
-- `payload` and `meta` come back written out compactly. If the line ends in exactly that text, both were strict
-  JSON, for a trailing comma or a space would have been lost in between (`TAIL`).
-- What stands before holds strings and null only, which never grow when they are written out again. If the line is as long
-  as its parts, nothing else is in it: no space, escape, unknown key or repeated key (`LENGTH`).
-- `directed` written from its three typed fields is the text it had, so its types are right (`DIRECTED`).
-- Repeated keys inside payload and meta are looked for by name (`UNREPEATED`), non-finite numbers by pattern.
-
-`general` drops the first two in favour of a list of the keys and a search for trailing commas, which is
-slower and takes any spacing and key order.
+Repeated keys inside payload and meta survive writing, so they are looked for by name (`UNREPEATED`), as are
+non-finite numbers by pattern. Lines in another spacing or key order are asked `general` questions instead.
 """
 
 from collections.abc import Sequence
 
 from kit.cosmonapse.types import REQUIRED_PAYLOAD, SignalType
 from kit.cosmonapse.wire import ENVELOPE_FIELDS, Level
+from kit.schema import REBUILT
 
 SHAPE = """{"v":"JSON","id":"VARCHAR","trace_id":"VARCHAR","parent_id":"VARCHAR","type":"VARCHAR",\
 "directed":"JSON","ts":"VARCHAR","payload":"JSON","meta":"JSON"}"""
@@ -28,15 +24,10 @@ NONFINITE = r"[:,\[][ \t\r]*-?(?:[nN][aA]|[iI])"
 TRAILING_COMMA = r",[ \t\r]*[\]}]"
 ULID = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 
-LENGTH = (
-    "strlen(text) = strlen(x.v) + strlen(x.id) + strlen(x.trace_id) + coalesce(strlen(x.parent_id) + 2, 4)"
-    " + strlen(x.type) + coalesce(strlen(x.directed), 4) + strlen(x.ts) + strlen(x.payload) + strlen(x.meta) + {rest}"
-)
-TAIL = """suffix(text, concat('"payload":', x.payload, ',"meta":', x.meta, '}'))"""
 DIRECTED = "coalesce(x.directed = to_json(d)::VARCHAR, true)"
 UNREPEATED = (
-    "len(list_filter(json_keys({json}, '$..*'), lambda k: len(k) > 1 AND len(k) <> list_unique(k))) = 0"
-    " AND len(json_keys({json})) = list_unique(json_keys({json}))"
+    "len(list_filter(list_filter(json_keys(concat('[', {json}, ']'), '$..*'), lambda k: len(k) > 1),"
+    " lambda k: len(k) <> list_unique(k))) = 0"
 )
 
 
@@ -53,18 +44,23 @@ SELECT run, source_id, line, x.id AS id, x.trace_id AS trace_id, x.parent_id AS 
        x.v[2:-2] AS v, d.id AS directed_id, d.type AS directed_type, d.capabilities AS directed_capabilities,
        stamp AS ts, x.ts AS ts_text, x.payload AS payload, x.meta AS meta,
        CASE strlen(x.ts) WHEN 24 THEN 'typescript' WHEN 27 THEN 'python' WHEN 20 THEN 'python' ELSE 'other' END AS dialect,
-       [] AS flags, true AS canonical, text AS raw
+       [] AS flags, true AS canonical, CASE WHEN NOT plain THEN line_text END AS text
 FROM (
-    SELECT *, CASE WHEN {always} AND {" AND ".join(_plain())} THEN true
+    SELECT *, CASE WHEN {always} AND plain THEN true
                    WHEN {always} AND {" AND ".join(_general())} THEN true
-                   ELSE {doubtful}(line, byte_offset, text) END AS ok
+                   ELSE {doubtful}(line, byte_offset, line_text) END AS ok
     FROM (
-        SELECT *, json_transform(x.directed, '{DIRECTED_SHAPE}') AS d,
-               try_cast(CASE WHEN strlen(x.ts) > 27 THEN x.ts[:26] || 'Z' ELSE x.ts END AS TIMESTAMP) AS stamp
+        SELECT *, coalesce(line_text = {_rebuilt()}, false) AS plain
         FROM (
-            SELECT ? AS run, ? AS source_id, line, byte_offset, text, {_columns()} AS x
-            FROM (SELECT *, json_transform(CASE WHEN json_valid(text) THEN text END, '{SHAPE}') AS j
-                  FROM (SELECT line, byte_offset, text::VARCHAR AS text FROM incoming_lines))
+            SELECT *, json_transform(x.directed, '{DIRECTED_SHAPE}') AS d,
+                   try_cast(CASE WHEN strlen(x.ts) > 27 THEN x.ts[:26] || 'Z' ELSE x.ts END AS TIMESTAMP) AS stamp
+            FROM (
+                SELECT ? AS run, ? AS source_id, line, byte_offset, line_text, {_columns()} AS x
+                FROM (
+                    SELECT *, json_transform(CASE WHEN json_valid(line_text) THEN line_text END, '{SHAPE}') AS j
+                    FROM (SELECT line, byte_offset, text::VARCHAR AS line_text FROM incoming_lines)
+                )
+            )
         )
     )
 )
@@ -77,25 +73,26 @@ def _columns() -> str:
     return f"{{{fields}}}"
 
 
-def _plain() -> Sequence[str]:
-    head = "{" + ",".join(f'"{name}":' for name in ENVELOPE_FIELDS) + "}"
-    quoted = ("id", "trace_id", "type", "ts")
-    return (LENGTH.format(rest=len(head) + 2 * len(quoted)), TAIL)
+def _rebuilt() -> str:
+    """Return the SQL of the line that the parsed fields make; `x.v` is JSON text, with its quotes."""
+    names = ("id", "trace_id", "parent_id", "type", "payload", "meta")
+    directed = {f"directed_{name}": f"d.{name}" for name in ("id", "type", "capabilities")}
+    return REBUILT.format(v="x.v[2:-2]", ts_text="x.ts", **{name: f"x.{name}" for name in names}, **directed)
 
 
 def _general() -> Sequence[str]:
     names = ", ".join(f"'{name}'" for name in sorted(ENVELOPE_FIELDS))
     return (
-        f"list_sort(json_keys(text)) = [{names}]",
-        f"NOT regexp_matches(text, '{TRAILING_COMMA}')",
-        f"NOT regexp_matches(text, '{NONFINITE}')",
+        DIRECTED,
+        f"list_sort(json_keys(line_text)) = [{names}]",
+        f"NOT regexp_matches(line_text, '{TRAILING_COMMA}')",
+        f"NOT regexp_matches(line_text, '{NONFINITE}')",
     )
 
 
 def _always() -> Sequence[str]:
     types = ", ".join(f"'{name}'" for name in SignalType.__members__)
     return (
-        DIRECTED,
         "(x.v = '\"1\"' OR (starts_with(x.v, '\"1.') AND NOT contains(x.v, chr(92))))",
         "starts_with(x.id, 'evt_')",
         "starts_with(x.trace_id, 'trc_')",

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from kit.errors import ArgumentError, StoreClosedError, StoreError
-from kit.schema import TABLES
+from kit.schema import TABLES, columns
 from kit.store.failures import translated
 from kit.store.migration import prepare
 from kit.table import DUCKDB_CONFIG, Table
@@ -122,7 +122,8 @@ class Store:
             raise ArgumentError(f"{target}: exists already; a snapshot does not overwrite")
         with Store(target) as copy, copy.transaction() as connection:
             for table in TABLES:
-                for batch in self.connection.sql(f'FROM "{table}"').to_arrow_reader(100_000):  # noqa: S608
+                stored = ", ".join(f'"{name}"' for name in columns(table))
+                for batch in self.connection.sql(f'SELECT {stored} FROM "{table}"').to_arrow_reader(100_000):  # noqa: S608
                     append_rows(connection, table, batch)
         return target
 
@@ -147,6 +148,9 @@ class Store:
 def append_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table | pa.RecordBatch) -> None:
     """Append Arrow `rows` to `table` by column name, on this connection and in its transaction."""
     batch = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
+    if table == "signals" and "raw" in batch.column_names:
+        batch = batch.drop_columns([name for name in ("text",) if name in batch.column_names])
+        batch = batch.rename_columns({"raw": "text"})
     connection.register("appended_rows", batch)
     try:
         connection.execute(f'INSERT INTO "{table}" BY NAME SELECT * FROM appended_rows')  # noqa: S608

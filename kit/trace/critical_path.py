@@ -1,9 +1,9 @@
 """The critical path of a trace: which spans its duration was spent in.
 
-After CRISP (Zhang et al., USENIX ATC 2022): walk back from the last finisher; inside a span the time between its children
-on the path is its own. Two things differ, because signals are not nested calls. A span reaches to the end of the last thing
-it led to, so a follow-up TASK after a question is walked through the question to the TASK that asked. And the whole trace
-counts as a span around all others, so that the parts add up to its duration.
+After CRISP (Zhang et al., USENIX ATC 2022): walk back from the last finisher; inside a span the time between its
+children on the path is its own. Two things differ, because signals are not nested calls. A span reaches to the end of
+the last thing it led to, so a follow-up TASK after a question is walked through the question to the TASK that asked.
+And the whole trace counts as a span around all others, so that the parts add up to its duration.
 """
 
 from collections import defaultdict
@@ -47,8 +47,8 @@ class _Node:
 def critical_path(events: pa.Table, spans: pa.Table) -> pa.Table:
     """Return the spans on the critical path in the order of their start, with columns as in SCHEMA.
 
-    `events` is what `trace_events` returns and `spans` the spans of its traces, delegated ones included. `self_ms` is the
-    time on the path that no span below accounts for, waiting included; over all steps it adds up to the time from
+    `events` is what `trace_events` returns and `spans` the spans of its traces, delegated ones included. `self_ms` is
+    the time on the path that no span below accounts for, waiting included; over all steps it adds up to the time from
     the first event to the last, and `share` is its part of that. The first step is the trace itself (kind trace, the
     time outside all spans), left out where that is nothing and there are other steps.
 

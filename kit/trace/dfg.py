@@ -83,7 +83,7 @@ def follows(store: Store, events: Sequence) -> pa.Table:
         "activity": events.activity[after],
         "us": pa.array(np.where(timed, events.us[after] - np.where(timed, events.us[after - 1], 0), 0), mask=~timed),
     }
-    with _names(store, events) as lent:
+    with _Names(store, events) as lent:
         lent("dfg_step", pa.table(step))
         return store.arrow(FOLLOWS)
 
@@ -92,12 +92,12 @@ def occurrences(store: Store, events: Sequence) -> pa.Table:
     """Return the rows of `activities` over ordered events."""
     first = events.first
     last = np.concatenate([first[1:], [True]])[: len(first)]
-    with _names(store, events) as lent:
+    with _Names(store, events) as lent:
         lent("dfg_event", pa.table({"trace": events.trace, "activity": events.activity, "first": first, "last": last}))
         return store.arrow(OCCURRENCES)
 
 
-class _names(Lent):
+class _Names(Lent):
     """Lend the names of traces and activities."""
 
     def __init__(self, store: Store, events: Sequence) -> None:

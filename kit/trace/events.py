@@ -72,7 +72,7 @@ def find_trace(store: Store, trace_id: str, run: str | None = None) -> tuple[str
 def descendants(grown: Forest, trace: int) -> Ints:
     """Return the number of a trace and of all traces it delegated to, transitively, in ascending order."""
     task = np.flatnonzero(grown.of_type("TASK") & grown.cross)
-    above, below = grown.trace[grown.up[task]], grown.trace[task]
+    above, below = grown.trace[grown.parent[task]], grown.trace[task]
     order = np.argsort(above, kind="stable")
     above, below = above[order], below[order]
     seen = np.zeros(len(grown.traces), dtype=bool)

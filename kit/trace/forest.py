@@ -80,7 +80,7 @@ class Forest:
     @property
     def cross(self) -> Mask:
         """Whether the parent is in another trace."""
-        crossing: Mask = (self.up >= 0) & (self.trace[self.up] != self.trace)
+        crossing: Mask = (self.parent >= 0) & (self.trace[np.maximum(self.parent, 0)] != self.trace)
         return crossing
 
     @property
@@ -172,15 +172,15 @@ def climbed(up: Ints) -> tuple[Ints, Ints]:
 def on_ring(up: Ints) -> Mask:
     """Return whether each entry is on a ring of parents; what only hangs off a ring is not. `up` is -1 at a top.
 
-    Steps are doubled until they exceed the height any chain could have; who has not come to a top stands on a ring then.
+    Steps are doubled until no chain could be as high; who has not come to a top by then stands on a ring.
 
     >>> on_ring(np.array([2, 0, 1, 1, -1, 4])).tolist()
     [True, True, True, False, False, False]
     """
     above = np.where(up >= 0, up, np.arange(len(up)))
     rooted = up < 0
-    active = np.flatnonzero(~rooted)
-    steps, highest = 1, len(active)
+    active = np.flatnonzero(~rooted & ~rooted[above])
+    steps, highest = 1, np.count_nonzero(~rooted)
     while len(active) and steps < highest:
         above[active] = above[above[active]]
         active = active[~rooted[above[active]]]
@@ -305,7 +305,7 @@ def _ranks(store: Store, rows: Ints) -> Ints:
 
 
 def _phantoms(store: Store, columns: dict[str, Ints]) -> pa.Table:
-    """Return the phantoms (run, id, trace_id, parent_id, directed_id, ts, award_row, us); lends the orphans on."""
+    """Return the phantoms: run, id, trace_id, parent_id, directed_id, ts, award_row, us; `held` lists their rows."""
     with Lent(store) as lent:
         lent("forest_rows", pa.table({"row": columns["row"][columns["parent"] == MISSING]}))
         lent("forest_orphans", store.arrow(_ORPHANS))

@@ -20,8 +20,8 @@ def graph(events: pa.Table) -> Graph:
     missing for the stand-in of a parent that is not among the events (its other attributes are None, its label
     missing_parent, or outside where the parent is known but in a trace that was not followed). Edges carry `why` (see
     views.sql), `guessed` and `back`. Beside the parents there are the targets of CRITIQUEs and guessed retries: tasks
-    with equal input and target and following `meta.attempt` (spec/cosmonapse.md 5.9). Where two reasons join the same pair
-    the first stays, in the order parent, target, retry.
+    with equal input and target and following `meta.attempt` (spec/cosmonapse.md 5.9). Where two reasons join the same
+    pair the first stays, in the order parent, target, retry.
 
     Published parents may form rings and self-loops; they are kept. `back` marks edges that close a ring, so that
     `acyclic(graph)` can be walked. Nodes and edges are in the order of the events.

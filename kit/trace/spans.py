@@ -59,15 +59,16 @@ def spans(
 ) -> pa.Table:
     """Return one row per span, in the order of their start; the columns are those of SCHEMA.
 
-    `span_id` is the opening signal (or the phantom TASK of an award, which starts at the award), `close_id` the one that
-    closes it: the first answer that names it as parent, else, `guessed`, the nearest answer after it on the trace that
-    names no request. A question is answered by the discrete answer or by a follow-up TASK, whichever is first. Without
-    an answer a STOP on the trace ends it (status stopped), else `end` is NULL (status open). Other statuses: ok, error,
-    denied; a TASK that was answered by a question has the status clarification or permission.
+    `span_id` is the opening signal (or the phantom TASK of an award, which starts at the award), `close_id` the one
+    that closes it: the first answer that names it as parent, else, `guessed`, the nearest answer after it on the trace
+    that names no request. A question is answered by the discrete answer or by a follow-up TASK, whichever is first.
+    Without an answer a STOP on the trace ends it (status stopped), else `end` is NULL (status open). Other statuses:
+    ok, error, denied; a TASK that was answered by a question has the status clarification or permission.
 
     `parent_span` is the nearest opening signal above. `neuron` is who works: the answering neuron of a TASK (else its
     addressee), the effector, the engram, the asker of a question, the winner of an auction. `name` is the tool, the
-    recall mode, the imprint operation, the question, the action, else the neuron. `duration_ms` is negative where clocks disagree.
+    recall mode, the imprint operation, the question, the action, else the neuron.
+    `duration_ms` is negative where clocks disagree.
 
     Queue and service are inferred for answered TASKs: service starts at the later of the TASK and the same neuron's
     previous completion, in the whole run even where `traces` selects a few (design.md section 3).

@@ -28,16 +28,16 @@ SCHEMA = pa.schema(
 
 
 def structure(store: Store, run: str | None = None) -> pa.Table:
-    """Return one row per event, with columns id, trace_id, label, parent_id, depth, run, type, children, latency_us.
+    """Return one row per event: id, trace_id, label, parent_id, depth, run, type, children, latency_us.
 
     Rows are in (run, ts, id) order; phantoms (the unpublished TASK of an award, spec/cosmonapse.md 5.3) come last, in
     (run, id) order. An id with conflicting rows is one event. The label is the first that holds of `self_parent`,
     `cycle`, `conflicting_duplicate`, `phantom`, `cross_trace`, `missing_parent`, `root`, `attached`.
 
-    `parent_id` is as published, for a phantom its award. `depth` counts the steps up within the trace: 0 for a root, for
-    an event whose parent is missing, is itself or is in another trace, and for every member of a ring of parents; an
-    event that hangs off a ring counts from there. `children` counts the events that name this one. `latency_us` is
-    the time from the parent, negative where clocks disagree, NULL where it is unknown.
+    `parent_id` is as published, for a phantom its award. `depth` counts the steps up within the trace: 0 for a
+    root, for an event whose parent is missing, is itself or is in another trace, and for every member of a ring of
+    parents; an event that hangs off a ring counts from there. `children` counts the events that name this one.
+    `latency_us` is the time from the parent, negative where clocks disagree, NULL where it is unknown.
     """
     grown = forest(store, run)
     columns: dict[str, object] = {
@@ -51,7 +51,7 @@ def structure(store: Store, run: str | None = None) -> pa.Table:
 
 
 def coverage(table: pa.Table) -> dict[str, dict[str, float]]:
-    """Return per label how many events of a `structure` table have it and their share; all labels, in precedence order.
+    """Return per label of a `structure` table how many events have it and their share, in precedence order.
 
     `placed` sums the labels with a known place in a trace: root, attached, phantom and cross_trace. Shares of an empty
     table are 0.

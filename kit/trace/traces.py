@@ -117,7 +117,7 @@ def last_finishers(grown: Forest) -> Ints:
 
 
 def _statuses(grown: Forest) -> tuple[Ints, Ints]:
-    """Return the status of each trace as a number of ORDER, and its FINAL and ERROR signals after the first terminal."""
+    """Return the status of each trace as a number of ORDER, and how many FINAL and ERROR came after the first end."""
     code = np.array([ORDER.index(STATUSES.get(name, "open")) for name in grown.types], dtype=np.int64)
     terminal = np.flatnonzero(grown.of_type(*STATUSES))
     status = np.full(len(grown.traces), ORDER.index("open"))
@@ -158,7 +158,7 @@ def _delegated(grown: Forest) -> Ints:
     """Return for each trace the number of traces with a TASK whose parent is in it."""
     task = np.flatnonzero(grown.of_type("TASK") & grown.cross)
     count = len(grown.traces)
-    pairs = np.unique(grown.trace[grown.up[task]] * count + grown.trace[task])
+    pairs = np.unique(grown.trace[grown.parent[task]] * count + grown.trace[task])
     return np.bincount(pairs // max(count, 1), minlength=count)
 
 

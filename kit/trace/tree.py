@@ -18,8 +18,8 @@ def tree(events: pa.Table, *, limit: int | None = SHOWN) -> str:
 
     A line has the type, the neuron, the offset from the first event in ms, the end of the id, and the label where it is
     not root or attached. Effects are in the order of the table. What has no parent in the table stands at the left, and
-    so does the first event of each ring of parents, so that every event is shown once. `limit=None` shows all; otherwise
-    the last line tells how many more there are. Beyond DEEPEST columns the indent stays. No events, no text.
+    so does the first event of each ring of parents, so that every event is shown once. `limit=None` shows all;
+    otherwise the last line tells how many more there are. Beyond DEEPEST columns the indent stays. No events, no text.
     """
     rows: list[dict[str, Any]] = events.select(["id", "parent_id", "type", "directed_id", "label"]).to_pylist()
     times: list[int | None] = pc.cast(events["ts"], pa.int64()).to_pylist()

@@ -117,13 +117,15 @@ ANSWER_RULES = (
     Rule(
         "finalize-missing",
         "warning",
-        "AGENT_OUTPUT of a TASK with finalize is followed by FINAL.",
+        "A TASK with finalize ends in a FINAL after its AGENT_OUTPUT.",
         PLACE + "5.2",
         """
         SELECT o.run, o.trace_id, [o.parent_id, o.id] AS events, 'finalize was asked, no FINAL followed' AS message
         FROM pair o
         JOIN signal t ON t.run = o.run AND t.id = o.parent_id AND (t.payload ->> '$.finalize') = 'true'
-        ANTI JOIN pair f ON f.run = o.run AND f.parent_id = o.id AND f.type = 'FINAL'
+        ANTI JOIN (SELECT a.run, a.parent_id FROM pair a JOIN pair f ON f.run = a.run AND f.parent_id = a.id
+                   WHERE a.type = 'AGENT_OUTPUT' AND f.type = 'FINAL') ended
+          ON ended.run = o.run AND ended.parent_id = o.parent_id
         WHERE o.type = 'AGENT_OUTPUT' AND o.parent_type = 'TASK'""",
     ),
     Rule(

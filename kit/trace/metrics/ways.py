@@ -2,12 +2,13 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kit.store.store import Store
 from kit.trace.forest import Forest, Ints, Lent, forest
 from kit.trace.metrics.edges import numbered
 
-CONSISTENCY = """
+SIGNATURES = """
 WITH node AS (
     SELECT e.place, e.trace, e.up, s.type, s.directed_id, coalesce(s.directed_id, s.directed_type) AS name, s.ts, s.id,
            CASE WHEN s.type IN ('TASK', 'TASK_OFFER') THEN s.payload END AS payload
@@ -56,31 +57,15 @@ WITH node AS (
         AS signature
     FROM grouped g LEFT JOIN way w ON w.trace = g.trace
     GROUP BY g.run, g.grouping, g.key, g.trace
-), kind AS (
-    SELECT run, grouping, key, signature, count(*) AS traces, row_number() OVER (ORDER BY run, grouping, key, signature)
-        AS number
-    FROM signed GROUP BY run, grouping, key, signature
-), edge AS (
-    SELECT run, grouping, key, number, traces, len(signature) AS size, unnest(signature) AS edge FROM kind
-), overlap AS (
-    SELECT a.run, a.grouping, a.key, count(*) AS common, a.size + b.size - count(*) AS united,
-           a.traces * b.traces AS pairs
-    FROM edge a JOIN edge b
-      ON b.run = a.run AND b.grouping = a.grouping AND b.key = a.key AND b.edge = a.edge AND b.number > a.number
-    GROUP BY a.run, a.grouping, a.key, a.number, b.number, a.size, b.size, a.traces, b.traces
-    UNION ALL
-    SELECT run, grouping, key, 1, 1, traces * (traces - 1) // 2 FROM kind WHERE traces > 1
-), alike AS (
-    SELECT run, grouping, key, common, united, sum(pairs)::BIGINT AS pairs FROM overlap GROUP BY ALL
-), size AS (
-    SELECT run, grouping, key, sum(traces)::BIGINT AS traces, count(*) AS signatures FROM kind GROUP BY ALL
-), score AS (
-    SELECT s.run, s.grouping, s.key, s.traces, s.signatures, s.traces * (s.traces - 1) // 2 AS pairs,
-           coalesce((list_sum(list(a.pairs * (a.common / a.united) ORDER BY a.common, a.united)
-               FILTER (a.pairs IS NOT NULL))), 0.0) AS total
-    FROM size s
-    LEFT JOIN alike a ON a.run = s.run AND a.grouping = s.grouping AND a.key = s.key
-    GROUP BY s.run, s.grouping, s.key, s.traces, s.signatures
+)
+SELECT run, grouping, key, signature, count(*) AS traces
+FROM signed GROUP BY run, grouping, key, signature
+ORDER BY run, grouping, key, signature
+"""
+
+SCORES = """
+WITH score AS (
+    SELECT run, grouping, key, traces, signatures, traces * (traces - 1) // 2 AS pairs, total FROM consistency_group
 ), every AS (
     SELECT run, 'all' AS grouping, NULL AS key, sum(traces)::BIGINT AS traces, sum(signatures)::BIGINT AS signatures,
            sum(pairs)::BIGINT AS pairs, list_sum(list(total ORDER BY grouping, key)) AS total
@@ -90,6 +75,9 @@ SELECT run, grouping, key, traces, signatures, pairs, total / nullif(pairs, 0) A
 FROM (FROM score UNION ALL FROM every)
 ORDER BY run, grouping = 'all', traces DESC, grouping, key
 """
+
+BLOCK = 4_000_000
+"""Pairs of signatures that are compared at a time: some 100 MB."""
 
 
 def consistency(store: Store, run: str | None = None) -> pa.Table:
@@ -116,7 +104,62 @@ def consistency(store: Store, run: str | None = None) -> pa.Table:
             phantoms = phantoms.append_column(name, pa.array(values))
         lent("consistency_phantom", phantoms)
         lent("consistency_trace", numbered(wood))
-        return store.arrow(CONSISTENCY)
+        kinds = store.arrow(SIGNATURES)
+    with Lent(store) as lent:
+        lent("consistency_group", _groups(kinds))
+        return store.arrow(SCORES)
+
+
+def similarity(edges: Ints, sizes: Ints, weights: Ints) -> float:
+    """Return the sum of the Jaccard similarity over all pairs of traces.
+
+    `edges` are the edge numbers of all signatures one after the other, `sizes` how many belong to each, `weights` how
+    many traces have it. The overlaps are a product of 0/1 matrices, exact in 32-bit floats, block by block.
+
+    >>> similarity(np.array([0, 1, 0]), np.array([2, 1]), np.array([1, 2]))
+    2.0
+    """
+    alike = float(np.sum(weights * (weights - 1) // 2))
+    if len(sizes) < 2:
+        return alike
+    universe, local = np.unique(edges, return_inverse=True)
+    member = np.zeros((len(sizes), max(len(universe), 1)), np.float32)
+    member[np.repeat(np.arange(len(sizes)), sizes), local] = 1
+    others = 0.0
+    height = max(1, BLOCK // len(sizes))
+    for start in range(0, len(sizes), height):
+        rows = slice(start, start + height)
+        common = (member[rows] @ member[start:].T).astype(np.float64)
+        united = sizes[rows, None] + sizes[None, start:] - common
+        jaccard = np.where(united > 0, common / np.maximum(united, 1), 1.0)
+        pairs = np.triu(weights[rows, None] * weights[None, start:], 1)
+        others += float(np.sum(jaccard * pairs))
+    return alike + others
+
+
+def _groups(kinds: pa.Table) -> pa.Table:
+    """Return `run, grouping, key, traces, signatures, total` of the rows of SIGNATURES, one row per group."""
+    signature = kinds["signature"].combine_chunks()
+    edges = pc.list_flatten(signature).dictionary_encode().indices.to_numpy().astype(np.int64)
+    sizes = pc.list_value_length(signature).to_numpy().astype(np.int64)
+    weights = kinds["traces"].to_numpy().astype(np.int64)
+    names = kinds.select(["run", "grouping", "key"])
+    coded = [pc.rank(column, tiebreaker="dense").to_numpy() for column in names.columns] if len(kinds) else []
+    changed = [np.diff(column) != 0 for column in coded]
+    start = np.flatnonzero(np.concatenate([[True], np.any(changed, axis=0)])) if coded else np.zeros(0, np.int64)
+    ends = np.append(start[1:], len(kinds))[: len(start)]
+    offset = np.concatenate([[0], np.cumsum(sizes)])
+    total = [
+        similarity(edges[offset[low] : offset[high]], sizes[low:high], weights[low:high])
+        for low, high in zip(start.tolist(), ends.tolist(), strict=True)
+    ]
+    groups = names.take(pa.array(start))
+    traces = np.add.reduceat(weights, start) if len(start) else start
+    return (
+        groups.append_column("traces", pa.array(traces, pa.int64()))
+        .append_column("signatures", pa.array(ends - start, pa.int64()))
+        .append_column("total", pa.array(total, pa.float64()))
+    )
 
 
 def _offering(wood: Forest, award: Ints) -> Ints:

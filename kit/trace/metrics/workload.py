@@ -24,40 +24,40 @@ ORDER BY run, neuron NULLS FIRST, us
 """
 
 COMPOSITION = """
-WITH bound AS (
-    SELECT run, trace_id, min(epoch_us(ts)) AS low, max(epoch_us(ts)) AS high
-    FROM signals WHERE canonical AND ts IS NOT NULL AND ($run::VARCHAR IS NULL OR run = $run)
-    GROUP BY run, trace_id
-    HAVING count(*) FILTER (type IN ('TASK', 'TASK_OFFER')) > 0
-), piece AS (
-    SELECT s.run, s.trace_id,
-           CASE s.kind WHEN 'tool' THEN 1 WHEN 'recall' THEN 2 WHEN 'imprint' THEN 3 ELSE 4 END AS part,
+WITH bound AS MATERIALIZED (
+    SELECT run, trace_id, row_number() OVER (ORDER BY run, trace_id) AS number, low, high
+    FROM (
+        SELECT run, trace_id, min(epoch_us(ts)) AS low, max(epoch_us(ts)) AS high
+        FROM signals WHERE canonical AND ts IS NOT NULL AND ($run::VARCHAR IS NULL OR run = $run)
+        GROUP BY run, trace_id
+        HAVING count(*) FILTER (type IN ('TASK', 'TASK_OFFER')) > 0
+    )
+), piece AS MATERIALIZED (
+    SELECT b.number, CASE s.kind WHEN 'tool' THEN 1 WHEN 'recall' THEN 2 WHEN 'imprint' THEN 3 ELSE 4 END AS part,
            greatest(epoch_us(s."start"), b.low) AS us, least(epoch_us(s."end"), b.high) AS until
     FROM composition_span s JOIN bound b ON b.run = s.run AND b.trace_id = s.trace_id
     WHERE s."end" IS NOT NULL AND s.kind IN ('tool', 'recall', 'imprint', 'clarification', 'permission', 'auction')
 ), change AS (
-    SELECT run, trace_id, part, us, 1 AS step FROM piece WHERE us < until
+    SELECT number, part, us, 1 AS step FROM piece WHERE us < until
     UNION ALL
-    SELECT run, trace_id, part, until, -1 FROM piece WHERE us < until
-), moment AS (
-    SELECT run, trace_id, us, sum(step) FILTER (part = 1) AS tool, sum(step) FILTER (part = 2) AS recall,
-           sum(step) FILTER (part = 3) AS write, sum(step) FILTER (part = 4) AS wait
-    FROM change GROUP BY run, trace_id, us
+    SELECT number, part, until, -1 FROM piece WHERE us < until
 ), level AS (
-    SELECT run, trace_id, lead(us) OVER w - us AS us, coalesce(sum(tool) OVER w, 0) AS tool,
-           coalesce(sum(recall) OVER w, 0) AS recall, coalesce(sum(write) OVER w, 0) AS write,
-           coalesce(sum(wait) OVER w, 0) AS wait
-    FROM moment WINDOW w AS (PARTITION BY run, trace_id ORDER BY us)
+    SELECT number, lead(us) OVER w - us AS us, count(*) FILTER (part = 1 AND step = 1) OVER w
+               - count(*) FILTER (part = 1 AND step = -1) OVER w AS tool,
+           count(*) FILTER (part = 2 AND step = 1) OVER w - count(*) FILTER (part = 2 AND step = -1) OVER w AS recall,
+           count(*) FILTER (part = 3 AND step = 1) OVER w - count(*) FILTER (part = 3 AND step = -1) OVER w AS write,
+           count(*) FILTER (part = 4 AND step = 1) OVER w - count(*) FILTER (part = 4 AND step = -1) OVER w AS wait
+    FROM change WINDOW w AS (PARTITION BY number ORDER BY us ROWS UNBOUNDED PRECEDING)
 ), part AS (
-    SELECT run, trace_id, sum(us) FILTER (tool > 0)::BIGINT AS tool,
+    SELECT number, sum(us) FILTER (tool > 0)::BIGINT AS tool,
            sum(us) FILTER (tool = 0 AND recall > 0)::BIGINT AS recall,
            sum(us) FILTER (tool = 0 AND recall = 0 AND write > 0)::BIGINT AS write,
            sum(us) FILTER (tool = 0 AND recall = 0 AND write = 0 AND wait > 0)::BIGINT AS wait
-    FROM level GROUP BY run, trace_id
+    FROM level GROUP BY number
 ), whole AS (
     SELECT b.run, b.trace_id, b.low, b.high - b.low AS us, coalesce(p.tool, 0) AS tool, coalesce(p.recall, 0) AS recall,
            coalesce(p.write, 0) AS write, coalesce(p.wait, 0) AS wait
-    FROM bound b LEFT JOIN part p ON p.run = b.run AND p.trace_id = b.trace_id
+    FROM bound b LEFT JOIN part p ON p.number = b.number
 )
 SELECT run, trace_id, make_timestamptz(low) AS "start", us / 1000 AS duration_ms, tool / 1000 AS tool_ms,
        recall / 1000 AS recall_ms, write / 1000 AS write_ms, wait / 1000 AS wait_ms,
@@ -71,8 +71,8 @@ def in_flight(store: Store, run: str | None = None, *, per_neuron: bool = False)
     """Return the number of open task spans as steps: `run, neuron, ts, in_flight`.
 
     From `ts` on, until the next row, `in_flight` spans are open (one that ends at `ts` is not). `neuron` is NULL and
-    all are counted together, or with `per_neuron=True` each neuron has its own steps. A span without an end stays open to
-    the last row; one without a start is left out. Spans and their ends: `kit.trace.spans`.
+    all are counted together, or with `per_neuron=True` each neuron has its own steps. A span without an end stays open
+    to the last row; one without a start is left out. Spans and their ends: `kit.trace.spans`.
     """
     with Lent(store) as lent:
         lent("in_flight_span", spans(store, run=run).select(["run", "kind", "neuron", "start", "end"]))
