@@ -76,7 +76,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         *PLACE,
         Column("id", "VARCHAR", "id of the row it repeats"),
         Column("reencoded", "BOOLEAN", "equal content in other bytes"),
-        Column("raw", "VARCHAR", "its text where reencoded, else NULL (the row has it)"),
+        Column("raw", "VARCHAR", "the line as it stood; NULL where it is as in the row"),
     ),
     "signals": (
         *PLACE,

@@ -80,6 +80,15 @@ class Table:
             return Table(connection.sql(query).to_arrow_table())
         return Table(self._source.query("self", query))
 
+    def batches(self, rows: int = 50_000) -> pa.RecordBatchReader:
+        """Return the rows as a stream of Arrow batches of at most about `rows` rows, for tables larger than memory.
+
+        Close it, or use it in a `with` block: until then the store of a lazy table answers nothing else.
+        """
+        if isinstance(self._source, pa.Table):
+            return self._source.to_reader(max_chunksize=rows)
+        return self._source.to_arrow_reader(rows)
+
     def to_csv(self, path: str | Path) -> Path:
         """Write all rows as CSV with a header; lists and JSON as JSON text, times in ISO 8601. Returns the path."""
         frame = self.df()

@@ -51,8 +51,9 @@ WINDOW alike AS (PARTITION BY id, content ORDER BY digest, source_id, line)
 def settle(connection: duckdb.DuckDBPyConnection, run: str, source_id: int) -> list[int]:
     """Settle the ids that source `source_id` shares with itself or its run; return the sources it touched.
 
-    Duplicates move to the table `duplicates`, with their text where it differs from the row's. Takes time
-    in proportion to the ids of the run, and to the text of the clashing rows only.
+    Duplicates move to the table `duplicates` with their text: a later source may bring a conflict, or
+    another row to stay in place of the one that they repeat. Takes time in proportion to the ids of the
+    run, and to the text of the clashing rows only.
     """
     connection.execute(CLASHES, {"run": run, "source": source_id})
     if not _count(connection, "clashes"):
@@ -62,8 +63,7 @@ def settle(connection: duckdb.DuckDBPyConnection, run: str, source_id: int) -> l
     connection.execute(JUDGED)
     connection.execute(
         """INSERT INTO duplicates BY NAME
-           SELECT ? AS run, source_id, line, id, raw <> original AS reencoded,
-                  CASE WHEN raw <> original THEN raw END AS raw
+           SELECT ? AS run, source_id, line, id, raw <> original AS reencoded, raw
            FROM judged WHERE NOT kept""",
         [run],
     )

@@ -41,7 +41,7 @@ def inputs(source: Any) -> list[Input]:
     if hasattr(source, "read"):
         return [_file_object(source)]
     if isinstance(source, list | tuple) and source and all(_names_a_source(item) for item in source):
-        return [found for item in source for found in inputs(item)]
+        return _once([found for item in source for found in inputs(item)])
     if isinstance(source, Iterable):
         lines = iter(source)
         return [Input("<lines>", lambda: Lines(lines))]
@@ -49,6 +49,11 @@ def inputs(source: Any) -> list[Input]:
         f"cannot load {type(source).__name__}: give a path, a glob, a folder, a list of these, a file object, "
         "an iterable of lines, or an Arrow table"
     )
+
+
+def _once(found: list[Input]) -> list[Input]:
+    """Return the inputs with each file once, where it is named several times."""
+    return list({item.uri if item.path is not None else number: item for number, item in enumerate(found)}.values())
 
 
 def _names_a_source(item: object) -> bool:

@@ -39,7 +39,7 @@ def remove(store: Store, *, run: str | None = None, source: int | str | None = N
     """
     if run is None and source is None:
         raise ArgumentError("say what to remove: run=... or source=...")
-    with store.transaction() as connection:
+    with store.loading, store.transaction() as connection:
         doomed = _doomed(connection, run, source)
         lines = sum(row[2] for row in doomed)
         if source is None:

@@ -153,6 +153,10 @@ GROUP BY flag ORDER BY n DESC, flag
 REENCODED = "SELECT count(*) FROM duplicates WHERE run = ? AND list_contains(?, source_id) AND reencoded"
 
 
+Findings = tuple[dict[str, Reason], dict[str, int], int]
+"""Quarantine by reason, rows by flag, re-encoded duplicates."""
+
+
 def source_counts(connection: duckdb.DuckDBPyConnection, run: str, source_id: int, *, new_lines: int) -> SourceCounts:
     """Return the account of a source as the store has it."""
     return SourceCounts(*connection.execute(COUNTS, [run, source_id]).fetchall()[0], new_lines=new_lines)
@@ -160,7 +164,7 @@ def source_counts(connection: duckdb.DuckDBPyConnection, run: str, source_id: in
 
 def findings(
     connection: duckdb.DuckDBPyConnection, run: str, source_ids: list[int]
-) -> tuple[dict[str, Reason], dict[str, int], int]:
+) -> Findings:
     """Return the quarantine by reason, the rows by flag and the number of re-encoded duplicates of some sources."""
     place = [run, source_ids]
     reasons = {

@@ -38,10 +38,10 @@ class Demo:
 
 
 def demo(name: str = "cosmonapse-small") -> Demo:
-    """Return a Demo on a shipped data set: load it, take the trace with most signals, and draw it."""
+    """Return a Demo on a shipped data set: load it, take the trace that delegated most, and draw it."""
     study = load_study(datasets.path(name))
-    largest = max(study.traces().rows(), key=lambda row: (row["signals"], row["trace_id"]))
-    trace = study.trace(largest["trace_id"])
+    chosen = max(study.traces().rows(), key=lambda row: (row["children_traces"], row["signals"], row["trace_id"]))
+    trace = study.trace(chosen["trace_id"])
     return Demo(study, study.report, trace, trace.plot())
 
 

@@ -54,15 +54,16 @@ class Study(Store):
 
     def runs(self) -> Table:
         """Return one row per run."""
-        return self.query("FROM runs ORDER BY run")
+        return self._named("runs", "FROM runs ORDER BY run")
 
     def sources(self) -> Table:
         """Return one row per loaded source, with its account of lines."""
-        return self.query("FROM sources ORDER BY run, source_id")
+        return self._named("sources", "FROM sources ORDER BY run, source_id")
 
     def quarantine(self, *, reason: str | None = None, run: str | None = None) -> Table:
         """Return the lines that could not become rows: where, why, and their bytes."""
-        return self.query(
+        return self._named(
+            "quarantine",
             """SELECT * FROM quarantine WHERE ($reason IS NULL OR reason = $reason) AND ($run IS NULL OR run = $run)
                ORDER BY run, source_id, line""",
             {"reason": reason, "run": run},
@@ -184,7 +185,7 @@ class Study(Store):
         return Table(COST_BY[by](self, run), name=f"cost by {by}")
 
     def cost_histogram(self, *, run: str | None = None) -> Table:
-        """Return how often a signal cost how much (lower, upper, count; millionths of a dollar)."""
+        """Return how many traces cost how much (lower, upper, count; millionths of a dollar)."""
         return Table(cost_histogram(self, run), name="cost histogram")
 
     def audits(self, *, run: str | None = None) -> Table:
@@ -206,8 +207,10 @@ class Study(Store):
     # Differences
 
     def diff_traces(self, a: str, b: str, *, run_a: str | None = None, run_b: str | None = None) -> Table:
-        """Return what is added, removed or slower between two traces, by causal position."""
-        return Table(compare.traces.difference(self, a, b, run_a=run_a, run_b=run_b), name=f"{a} to {b}")
+        """Return what is added, removed or slower between two traces, by causal position; ids as for `trace`."""
+        first, second = self.trace(a, run=run_a), self.trace(b, run=run_b)
+        found = compare.traces.difference(self, first.id, second.id, run_a=first.run, run_b=second.run)
+        return Table(found, name=f"{a} to {b}")
 
     def diff_runs(self, a: str, b: str) -> Table:
         """Return what differs between two runs, in counts and quantiles."""
@@ -224,6 +227,11 @@ class Study(Store):
         if run not in held[1]:
             held[1][run] = forest(self, run)
         return held[1][run]
+
+    def _named(self, name: str, query: str, params: Mapping[str, object] | None = None) -> Table:
+        found = self.query(query, params)
+        found.name = name
+        return found
 
     def _summary(self) -> pa.Table:
         return self.arrow(

@@ -1,11 +1,12 @@
 """Stores of other kit versions: the schema only grows, so an older file is completed when it is opened."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
 from kit import schema
-from kit.errors import StoreVersionError
+from kit.errors import StoreError, StoreVersionError
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, path: Path | None, *, read_only: bool, views: str) -> None:
@@ -16,6 +17,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, path: Path | None, *, read_on
     """
     version = stored_version(connection, path)
     if version == schema.VERSION:
+        _recover(connection, path, read_only=read_only)
         return
     if version is not None and version > schema.VERSION:
         raise StoreVersionError(
@@ -31,6 +33,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, path: Path | None, *, read_on
     try:
         _complete(connection)
         connection.execute(views)
+        connection.execute("CREATE TABLE IF NOT EXISTS kit_loading (run VARCHAR, source_id BIGINT)")
         connection.execute("CREATE TABLE IF NOT EXISTS kit_schema (version BIGINT)")
         connection.execute("DELETE FROM kit_schema")
         connection.execute("INSERT INTO kit_schema VALUES (?)", [schema.VERSION])
@@ -38,6 +41,36 @@ def prepare(connection: duckdb.DuckDBPyConnection, path: Path | None, *, read_on
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+    _recover(connection, path, read_only=read_only)
+
+
+def undo(connection: duckdb.DuckDBPyConnection, run: str, source_ids: Sequence[int]) -> None:
+    """Take out what unfinished loads appended, in the transaction of the caller."""
+    for source_id in source_ids:
+        for table, columns in schema.TABLES.items():
+            if {"run", "source_id"} <= {column.name for column in columns}:
+                connection.execute(
+                    f'DELETE FROM "{table}" WHERE run = ? AND source_id = ?',  # noqa: S608  our names
+                    [run, source_id],
+                )
+        connection.execute("DELETE FROM kit_loading WHERE run = ? AND source_id = ?", [run, source_id])
+    connection.execute("DELETE FROM runs WHERE run = ? AND run NOT IN (SELECT run FROM sources)", [run])
+
+
+def _recover(connection: duckdb.DuckDBPyConnection, path: Path | None, *, read_only: bool) -> None:
+    """Take out the traces of a load that was killed; a reader cannot, and says so."""
+    left = connection.execute("SELECT run, source_id FROM kit_loading ORDER BY ALL").fetchall()
+    if not left:
+        return
+    if read_only:
+        raise StoreError(
+            f"{path}: a load was killed here and left rows behind. Open it once without read_only=True, which "
+            "takes them out; then load again."
+        )
+    connection.execute("BEGIN TRANSACTION")
+    for run, source_id in left:
+        undo(connection, run, [source_id])
+    connection.execute("COMMIT")
 
 
 def stored_version(connection: duckdb.DuckDBPyConnection, path: Path | None) -> int | None:

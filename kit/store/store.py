@@ -50,6 +50,8 @@ class Store:
         if threads is not None:
             config["threads"] = threads
         self._cursors = threading.local()
+        self.loading = threading.RLock()
+        """Held while a load or a removal is under way: one at a time."""
         self._closed = False
         self._connection = _connect(self.path, read_only, config)
         try:

@@ -52,10 +52,14 @@ class Load:
         return Known(*found[0]) if found else None
 
     def new_source(self) -> int:
-        """Return a number no source of the store has; the run is entered if it is new."""
+        """Return a number no source of the store has, marked as loading until `finish`; a new run is entered."""
         if not self.connection.execute("SELECT 1 FROM runs WHERE run = ?", [self.run]).fetchall():
             self.connection.execute("INSERT INTO runs (run, kind) VALUES (?, 'capture')", [self.run])
-        found = self.connection.execute("SELECT coalesce(max(source_id), 0) + 1 FROM sources").fetchall()
+        found = self.connection.execute(
+            """SELECT coalesce(max(source_id), 0) + 1
+               FROM (SELECT source_id FROM sources UNION ALL SELECT source_id FROM kit_loading)"""
+        ).fetchall()
+        self.connection.execute("INSERT INTO kit_loading VALUES (?, ?)", [self.run, found[0][0]])
         return int(found[0][0])
 
     def forget_line(self, source_id: int, line: int) -> bool:
@@ -103,6 +107,9 @@ class Load:
                 f"= {sum(counts) + source['skipped']:,}. Nothing of it was kept. Please report this with the file."
             )
         self.connection.execute("DELETE FROM sources WHERE run = ? AND source_id = ?", [self.run, source["source_id"]])
+        self.connection.execute(
+            "DELETE FROM kit_loading WHERE run = ? AND source_id = ?", [self.run, source["source_id"]]
+        )
         row = {"run": self.run, **source, **counts._asdict()}
         append_rows(self.connection, "sources", pa.Table.from_pylist([row], schema=schema.arrow("sources")))
         return counts

@@ -107,8 +107,10 @@ def forest(store: Store, run: str | None = None) -> Forest:
     with Lent(store) as lent:
         traces = lent("forest_traces", store.arrow(_TRACES, {"run": run}))
         types = lent("forest_types", store.arrow(_TYPES))
-        found = store.arrow(_ONE_RUN, {"run": lone}) if lone is not None else store.arrow(_ALL_RUNS, {"run": run})
+        found = store.arrow(_EVENTS)
+        edges = store.arrow(_EDGES_OF_RUN, {"run": lone}) if lone is not None else store.arrow(_EDGES)
         columns = {name: _ints(found[name]) for name in found.column_names}
+        columns["parent"] = _with_parents(columns, edges)
         columns = _take(columns, _order(store, columns, _ints(traces["run_number"])))
         phantoms = _phantoms(store, columns)
         names: tuple[str, ...] = tuple(types["type"].to_pylist())
@@ -157,15 +159,20 @@ def climbed(up: Ints) -> tuple[Ints, Ints]:
     >>> [column.tolist() for column in climbed(np.array([-1, 0, 1, -1, 3]))]
     [[0, 1, 2, 0, 1], [0, 0, 0, 3, 3]]
     """
-    steps = (up >= 0).astype(np.int64)
-    top = np.where(up >= 0, up, np.arange(len(up)))
-    active = np.flatnonzero(up >= 0)
+    below, leaf = _leaves(up)
+    steps = below.astype(np.int64)
+    top = np.where(below, up, np.arange(len(up)))
+    active = np.flatnonzero(below & ~leaf)
     while len(active):
         through = top[active]
         above = top[through]
         steps[active] += steps[through]
         top[active] = above
         active = active[above != through]
+    hung = np.flatnonzero(below & leaf)
+    through = up[hung]
+    steps[hung] += steps[through]
+    top[hung] = top[through]
     return steps, top
 
 
@@ -177,17 +184,26 @@ def on_ring(up: Ints) -> Mask:
     >>> on_ring(np.array([2, 0, 1, 1, -1, 4])).tolist()
     [True, True, True, False, False, False]
     """
-    above = np.where(up >= 0, up, np.arange(len(up)))
-    rooted = up < 0
-    active = np.flatnonzero(~rooted & ~rooted[above])
-    steps, highest = 1, np.count_nonzero(~rooted)
+    below, leaf = _leaves(up)
+    above = np.where(below, up, np.arange(len(up)))
+    active = np.flatnonzero(below & ~leaf)
+    steps, highest = 1, len(active)
+    active = active[below[above[active]]]
     while len(active) and steps < highest:
         above[active] = above[above[active]]
-        active = active[~rooted[above[active]]]
+        active = active[below[above[active]]]
         steps *= 2
     ring = np.zeros(len(up), dtype=bool)
     ring[above[active]] = True
     return ring
+
+
+def _leaves(up: Ints) -> tuple[Mask, Mask]:
+    """Return whether each entry is below another, and whether none is below it: most are leaves, and need no climb."""
+    below = up >= 0
+    leaf = np.ones(len(up), dtype=bool)
+    leaf[up[below]] = False
+    return below, leaf
 
 
 class Lent:
@@ -222,25 +238,25 @@ FROM signals WHERE canonical AND ($run IS NULL OR run = $run) GROUP BY run, trac
 
 _TYPES = "SELECT type, row_number() OVER (ORDER BY type) - 1 AS number FROM signals GROUP BY type ORDER BY type"
 
-# The two differ in the join only: comparing the run of each pair, where there is but one, costs a quarter of the query.
-_ALL_RUNS = """
+# Two statements, since one with all three joins takes a third longer: it drags trace_id through the join of the parents.
+_EVENTS = """
 SELECT s.rowid AS row, t.trace, k.number AS type, coalesce(epoch_us(s.ts), 9223372036854775807) AS ts,
-       CASE WHEN s.parent_id IS NULL THEN -1 ELSE coalesce(p.rowid, -2) END AS parent
+       CASE WHEN s.parent_id IS NULL THEN -1 ELSE -2 END AS parent
 FROM signals s
 JOIN forest_traces t ON t.run = s.run AND t.trace_id = s.trace_id
 JOIN forest_types k ON k.type = s.type
-LEFT JOIN (SELECT rowid, run, id FROM signals WHERE canonical) p ON p.run = s.run AND p.id = s.parent_id
-WHERE s.canonical AND ($run IS NULL OR s.run = $run)
+WHERE s.canonical
 """
 
-_ONE_RUN = """
-SELECT s.rowid AS row, t.trace, k.number AS type, coalesce(epoch_us(s.ts), 9223372036854775807) AS ts,
-       CASE WHEN s.parent_id IS NULL THEN -1 ELSE coalesce(p.rowid, -2) END AS parent
-FROM signals s
-JOIN forest_traces t ON t.trace_id = s.trace_id
-JOIN forest_types k ON k.type = s.type
-LEFT JOIN (SELECT rowid, id FROM signals WHERE canonical AND run = $run) p ON p.id = s.parent_id
-WHERE s.canonical AND s.run = $run
+_EDGES = """
+SELECT s.rowid AS row, p.rowid AS parent FROM signals s JOIN signals p ON p.run = s.run AND p.id = s.parent_id
+WHERE s.canonical AND p.canonical
+"""
+
+# The same for one run: comparing the run of each pair would cost half as much again.
+_EDGES_OF_RUN = """
+SELECT s.rowid AS row, p.rowid AS parent FROM signals s JOIN signals p ON p.id = s.parent_id
+WHERE s.canonical AND p.canonical AND s.run = $run AND p.run = $run
 """
 
 _CONFLICTS = """
@@ -274,6 +290,16 @@ def _ints(column: pa.ChunkedArray) -> Ints:
 
 def _take(columns: dict[str, Ints], order: Ints) -> dict[str, Ints]:
     return {name: values[order] for name, values in columns.items()}
+
+
+def _with_parents(columns: dict[str, Ints], edges: pa.Table) -> Ints:
+    """Return `parent` with the rowid of each parent that is there."""
+    row, effect, cause = columns["row"], _ints(edges["row"]), _ints(edges["parent"])
+    above = np.full(max(int(row.max(initial=-1)), int(effect.max(initial=-1))) + 1, MISSING)
+    above[row] = columns["parent"]
+    above[effect] = cause
+    parents: Ints = above[row]
+    return parents
 
 
 def _order(store: Store, columns: dict[str, Ints], run_of: Ints) -> Ints:
@@ -326,7 +352,8 @@ def _held(phantoms: pa.Table, held: pa.Table) -> pa.Array:
 def _with_phantoms(store: Store, columns: dict[str, Ints], phantoms: pa.Table, task: int) -> dict[str, Ints]:
     """Return `columns` with the phantoms at the end and `parent` as positions."""
     events, extra = len(columns["row"]), len(phantoms)
-    slot = np.full(int(columns["row"].max(initial=-1)) + 1, MISSING)
+    highest = max(int(columns[name].max(initial=-1)) for name in ("row", "parent"))
+    slot = np.full(highest + 1, MISSING)
     slot[columns["row"]] = np.arange(events)
     parent = columns["parent"]
     parent = np.where(parent >= 0, slot[np.maximum(parent, 0)], parent) if events else parent
