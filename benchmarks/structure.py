@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+import kit.cosmonapse  # noqa: F401  (a store reads its views from there; imports are not part of the time)
 from kit.store.store import Store
 from kit.trace.forest import LABELS, NO_TIME, Forest, Ints, forest
 from kit.trace.traces import deepest, last_finishers, widest

@@ -5,6 +5,7 @@ Written apart from the kit on purpose: a peer that called the kit would agree wi
 """
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -39,6 +40,9 @@ class Row(NamedTuple):
     meta: str
     extra: str | None
     flags: tuple[str, ...]
+
+
+_KEY = re.compile(rb'"((?:[^"\\]|\\.)*)":').findall
 
 
 class LineError(ValueError):
@@ -91,11 +95,13 @@ def parse(raw: bytes) -> tuple[dict[str, Any], set[str]]:
     except UnicodeDecodeError as error:
         raise LineError("bad_utf8", str(error)) from None
     flags: set[str] = set()
-    lengths: list[int] = []  # number of pairs of each object in the order of closing: the last is the whole line
+    repeated: list[int] = []
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        lengths.append(len(items))
-        return dict(items)
+        found = dict(items)
+        if len(found) < len(items):
+            repeated.append(len(items))
+        return found
 
     def constant(token: str) -> float:
         flags.add("nonfinite")
@@ -111,9 +117,24 @@ def parse(raw: bytes) -> tuple[dict[str, Any], set[str]]:
         raise LineError("trailing_data", f"more text after column {end}")
     if not isinstance(signal, dict):
         raise LineError("not_object", f"a JSON {type(signal).__name__}")
-    if lengths[-1] != len(signal):
+    if repeated:
         flags.add("duplicate_keys")
     return signal, flags
+
+
+def repeats_a_key(text: bytes) -> bool:
+    """Whether any object in valid JSON holds a key twice; parsed only where some key text occurs twice."""
+    keys = _KEY(text)
+    if len(keys) == len(set(keys)):
+        return False
+    repeated: list[int] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> None:
+        if len({key for key, _ in items}) < len(items):
+            repeated.append(len(items))
+
+    json.loads(text, object_pairs_hook=pairs)
+    return bool(repeated)
 
 
 def check_directed(directed: Any) -> tuple[str | None, str | None, list[str] | None]:

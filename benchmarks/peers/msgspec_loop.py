@@ -2,7 +2,8 @@
 
 A line as the Python SDK writes it passes on the fast way: msgspec checks syntax and JSON types, and because
 all nine fields are there and the line is exactly as long as their compact encoding, it can hold no other key,
-no key twice and no space. What fails any of this goes to `checks.examine`.
+no key twice and no space. Repeated keys inside payload and meta are looked for by pattern first, since most hold none. What fails any
+of this goes to `checks.examine`.
 """
 
 import codecs
@@ -211,6 +212,8 @@ def _columns(
         & _mask(pc.is_in(kind, _KNOWN))
         & _mask(pc.starts_with(payload, b"{"))
         & _mask(pc.starts_with(meta, b"{"))
+        & ~np.array([checks.repeats_a_key(bytes(s.payload)) for s in signals], bool)
+        & ~np.array([len(s.meta) > 2 and checks.repeats_a_key(bytes(s.meta)) for s in signals], bool)
         & address_ok
         & ts_ok
     )

@@ -27,6 +27,11 @@ FLAGS = (
 
 IDENTITY = ("id", "trace_id", "type")
 DIRECTED = ("id", "type", "capabilities")
+MAX_DEPTH = 201
+"""Objects and lists inside each other, the envelope among them, that the Python SDK decodes (measured, 0.1.14)."""
+MAX_DIGITS = 4300
+"""Digits of an integer that it decodes."""
+BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 DIALECT = (
     ("typescript", re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")),
     ("python", re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?Z")),
@@ -46,7 +51,7 @@ def examine(text: str, level: Level = "loose") -> dict[str, Any] | Refusal:
     Nothing is minted and nothing is lost: unknown keys go to `extra`, and the caller keeps `text` as `raw`.
     """
     flags: set[str] = set()
-    parsed = _parse(text, flags)
+    parsed = parse(text, flags)
     if isinstance(parsed, Refusal):
         return parsed
     signal = _lifted(parsed, flags)
@@ -54,6 +59,9 @@ def examine(text: str, level: Level = "loose") -> dict[str, Any] | Refusal:
     if refusal is not None:
         return refusal
     stamp = signal.get("ts")
+    moment = _moment(stamp, flags)
+    if isinstance(moment, Refusal):
+        return moment
     extra = _extra(signal, flags)
     return {
         "id": signal["id"],
@@ -62,7 +70,7 @@ def examine(text: str, level: Level = "loose") -> dict[str, Any] | Refusal:
         "type": signal["type"],
         "v": signal.get("v", "1"),
         **_directed(signal.get("directed")),
-        "ts": _moment(stamp, flags),
+        "ts": moment,
         "ts_text": stamp,
         "payload": compact(signal.get("payload", {})),
         "meta": compact(signal.get("meta", {})),
@@ -86,7 +94,7 @@ def dialect(stamp: str | None) -> str:
     return "other"
 
 
-def _parse(text: str, flags: set[str]) -> Mapping[str, Any] | Refusal:
+def parse(text: str, flags: set[str]) -> Mapping[str, Any] | Refusal:
     """Return the object that `text` holds; repeated keys (the last counts) and NaN are noted in `flags`."""
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -99,24 +107,41 @@ def _parse(text: str, flags: set[str]) -> Mapping[str, Any] | Refusal:
         flags.add("nonfinite")
         return float(name)
 
-    decoder = json.JSONDecoder(object_pairs_hook=pairs, parse_constant=constant)
+    if _depth(text) > MAX_DEPTH:
+        return Refusal("bad_json", f"nested deeper than {MAX_DEPTH} levels")
+    decoder = json.JSONDecoder(object_pairs_hook=pairs, parse_constant=constant, parse_int=_integer)
     begin = len(text) - len(text.lstrip(" \t\n\r"))
     try:
         value, end = decoder.raw_decode(text, begin)
     except json.JSONDecodeError as error:
         return Refusal("bad_json", f"{error.msg} at character {error.pos} of the line")
-    except RecursionError:
-        return Refusal("bad_json", "nested too deep to be read")
     except ValueError as error:
         return Refusal("bad_json", str(error))
     rest = text[end:].strip(" \t\n\r")
     if rest:
         return Refusal("trailing_data", f"after a complete value, {_short(rest)} follows at character {end}")
     if not isinstance(value, dict):
-        return Refusal("not_object", f"a signal is an object, this line is {_short(text.strip())}")
+        return Refusal("not_object", f"an object is needed, this line is {_short(text.strip())}")
     if not _encodable(value):
         return Refusal("bad_json", "a lone surrogate in a string has no UTF-8 form")
     return value
+
+
+def _depth(text: str) -> int:
+    """Return how many objects and lists are open at once at most; told by brackets, whatever else `text` is."""
+    deepest = depth = 0
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        for token in BRACKETS.finditer(text):
+            if len(token[0]) == 1:
+                depth += 1 if token[0] in "[{" else -1
+                deepest = max(deepest, depth)
+    return deepest
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS and len(digits.removeprefix("-")) > MAX_DIGITS:
+        raise ValueError(f"an integer of more than {MAX_DIGITS:,} digits")
+    return int(digits)
 
 
 def _encodable(value: object) -> bool:
@@ -190,12 +215,19 @@ def _extra(signal: Mapping[str, Any], flags: set[str]) -> dict[str, Any]:
     return extra
 
 
-def _moment(stamp: str | None, flags: set[str]) -> datetime | None:
+def _moment(stamp: str | None, flags: set[str]) -> datetime | Refusal | None:
     """Return the time in UTC; a stamp without an offset is taken as UTC and flagged."""
     if stamp is None:
         flags.add("no_ts")
         return None
-    moment = wire_time(stamp)
+    try:
+        return in_utc(wire_time(stamp), flags)
+    except OverflowError:
+        return Refusal("bad_ts", f"ts {_short(stamp)} is outside the years 1 to 9999 in UTC")
+
+
+def in_utc(moment: datetime, flags: set[str]) -> datetime:
+    """Return the moment in UTC; OverflowError where that is outside the years 1 to 9999."""
     if moment.tzinfo is None:
         flags.add("naive_ts")
         return moment.replace(tzinfo=UTC)

@@ -1,11 +1,10 @@
 """Other files of a Cosmonapse installation: registry snapshots and Glia journals (spec/cosmonapse.md 7)."""
 
-import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from kit.cosmonapse.examine import Refusal, compact
+from kit.cosmonapse.examine import Refusal, compact, in_utc, parse
 from kit.cosmonapse.wire import wire_time
 
 JOURNAL_TEXT = (
@@ -30,7 +29,7 @@ def registry_row(text: str) -> dict[str, Any] | Refusal:
 
     It answers a DISCOVER, so the neuron is registered; when, the file does not say.
     """
-    item = _object(text)
+    item = parse(text, set())
     if isinstance(item, Refusal):
         return item
     if not isinstance(item.get("id"), str) or not item["id"]:
@@ -50,14 +49,14 @@ def registry_row(text: str) -> dict[str, Any] | Refusal:
 
 def journal_row(text: str) -> dict[str, Any] | Refusal:
     """Return the `policy_records` columns of one line of a Glia journal; the whole record is in `record`."""
-    item = _object(text)
+    item = parse(text, set())
     if isinstance(item, Refusal):
         return item
     if "card_id" not in item:
         return Refusal("missing_card_id", "card_id is missing; a journal record names its policy card")
     try:
         moment = _moment(item.get("ts"))
-    except ValueError:
+    except (ValueError, OverflowError):
         return Refusal("bad_ts", f"ts {item['ts']!r:.60} is no time")
     return {
         "ts": moment,
@@ -74,14 +73,6 @@ ROWS: Mapping[str, tuple[str, Callable[[str], dict[str, Any] | Refusal]]] = {
 """By family: the table its rows go to, and the function that makes one."""
 
 
-def _object(text: str) -> dict[str, Any] | Refusal:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        return Refusal("bad_json", str(error) or "nested too deep to be read")
-    return value if isinstance(value, dict) else Refusal("not_object", f"{text.strip()!r:.60} is not an object")
-
-
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) or value is None else compact(value)
 
@@ -90,5 +81,4 @@ def _moment(stamp: object) -> datetime | None:
     """Return a time from ISO text or epoch seconds, UTC where it has no offset; ValueError for anything else."""
     if stamp is None:
         return None
-    moment = wire_time(stamp if isinstance(stamp, str) else compact(stamp))
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return in_utc(wire_time(stamp if isinstance(stamp, str) else compact(stamp)), set())

@@ -27,10 +27,11 @@ CREATE OR REPLACE MACRO edge_why(cause_type, effect_type) AS CASE
 END;
 
 -- The unpublished TASK behind each unknown parent that an award explains (spec 5.3). `lost` names a table of events
--- whose parent is unknown: run, id, trace_id, parent_id, type, directed_id, ts. It is the award whose winner produced one
--- of the events (a request names its addressee, not its producer, and decides nothing); among several awards to that
--- neuron the last one before the first event. Where no winner's signal is there, it is the only award of the trace, if
--- that came before the events. `award_row` is its rowid. A bid, an award or a decline never hangs on awarded work: its lost parent led to the award.
+-- whose parent is unknown: run, id, trace_id, parent_id, type, directed_id, ts. It is the award whose winner produced
+-- one of the events (a request names its addressee, not its producer, and decides nothing); among several awards to
+-- that neuron the last one before the first event. Where no winner's signal is there, it is the only award of the
+-- trace, if that came before the events. A bid, an award or a decline never hangs on awarded work: its lost parent led
+-- to the award. `award_row` is the rowid of the award.
 CREATE OR REPLACE MACRO awarded_tasks(lost) AS TABLE
 WITH awards AS MATERIALIZED (
     SELECT run, trace_id, id, directed_id, ts, rowid AS award_row, count(*) OVER (PARTITION BY run, trace_id) AS rivals
@@ -75,8 +76,8 @@ SELECT
     type AS kind, directed_id AS actor, ts, 'utc' AS clock_name, ts_text AS clock_value
 FROM signals WHERE canonical;
 
--- One row per causal edge, cause (parent) to effect (child). `state` uses the words of the structure labels: self_parent,
--- cycle (the child is on a ring of parents), phantom (from an award to the unpublished TASK), cross_trace,
+-- One row per causal edge, cause (parent) to effect (child). `state` uses the words of the structure labels:
+-- self_parent, cycle (the child is on a ring of parents), phantom (from an award to the unpublished TASK), cross_trace,
 -- missing_parent, attached. `trace_id` is that of the child.
 CREATE OR REPLACE VIEW edges AS
 WITH RECURSIVE nodes AS (
@@ -99,7 +100,7 @@ WITH RECURSIVE nodes AS (
     SEMI JOIN suspects s ON s.run = c.run AND s.trace_id = c.trace_id
     WHERE c.parent_id <> c.id
 ), climb AS (
-    -- Each round doubles the height looked at. Who reaches a root drops out; after 2^k >= n steps the rest stand on rings.
+    -- Each round doubles the height looked at. Who reaches a root drops out; after 2^k >= n steps the rest are rings.
     SELECT 0 AS round, run, id, parent_id AS above FROM inner_nodes
     UNION ALL
     SELECT a.round + 1, a.run, a.id, b.above
@@ -145,9 +146,10 @@ WHERE c.target IS NOT NULL;
 
 -- The registry as it stood at `at` (inclusive; NULL is the end): REGISTER, HEARTBEAT and DEREGISTER folded in (ts, id)
 -- order as the bus mirror does it (spec 5.4), beside loaded registry snapshots. A REGISTER sets everything but
--- registered_at, which keeps the first value; a HEARTBEAT sets last_heartbeat and the status it carries, so it revives a
--- deregistered neuron, and makes a thin record of an unknown one; a DEREGISTER of an unknown neuron does nothing.
--- Engrams are not in this store, effectors are. Where a snapshot and the signals know a neuron, the later sign of life wins.
+-- registered_at, which keeps the first value; a HEARTBEAT sets last_heartbeat and the status it carries, so it revives
+-- a deregistered neuron, and makes a thin record of an unknown one; a DEREGISTER of an unknown neuron does nothing.
+-- Engrams are not in this store, effectors are. Where a snapshot and the signals know a neuron, the later sign of life
+-- wins.
 CREATE OR REPLACE MACRO neurons_as_of("at") AS TABLE
 WITH mirror AS MATERIALIZED (
     SELECT

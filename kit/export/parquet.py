@@ -17,10 +17,13 @@ def write(table: AnyTable, path: str | os.PathLike[str], *, overwrite: bool = Fa
     A file of the table `signals` loads again with `kit.load(path)`. Rows are streamed, 50,000 a row group. Raises
     ArgumentError where `path` exists and not `overwrite`, or cannot be written to.
     """
-    with target(path, overwrite=overwrite, compress=False) as file, stream(table) as rows:
-        with pq.ParquetWriter(file, rows.schema, compression="zstd") as writer:
-            for group in _groups(rows):
-                writer.write_table(group, row_group_size=BATCH_ROWS)
+    with (
+        target(path, overwrite=overwrite, compress=False) as file,
+        stream(table) as rows,
+        pq.ParquetWriter(file, rows.schema, compression="zstd") as writer,
+    ):
+        for group in _groups(rows):
+            writer.write_table(group, row_group_size=BATCH_ROWS)
     return Path(path)
 
 

@@ -26,9 +26,9 @@ COMPRESSED: dict[str, Callable[[BinaryIO], Any]] = {
 def target(path: str | os.PathLike[str], *, overwrite: bool = False, compress: bool = True) -> Iterator[BinaryIO]:
     """Give a binary file to write to; it becomes `path` at the end of the block, or vanishes where the block raises.
 
-    It stands in the folder of `path`, hidden, until then. With `compress` the suffixes .gz, .zst, .zstd and .bz2 say how
-    it is packed. Raises ArgumentError where `path` exists (unless `overwrite`), is a folder or has none to be in, and
-    OSError where the disk refuses.
+    It stands in the folder of `path`, hidden, until then. With `compress` the suffixes .gz, .zst, .zstd and .bz2
+    say how it is packed. Raises ArgumentError where `path` exists (unless `overwrite`), is a folder or has none to be
+    in, and OSError where the disk refuses.
     """
     place = checked(path, overwrite=overwrite)
     part, file = _part(place)
@@ -48,7 +48,9 @@ def checked(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     if place.is_dir():
         raise ArgumentError(f"{str(path)!r} is a folder: name a file in it")
     if place.exists() and not (overwrite and place.is_file()):
-        raise ArgumentError(f"{str(path)!r} exists already: choose another name, or say overwrite")
+        raise ArgumentError(
+            f"{str(path)!r} exists already: choose another name, or overwrite it (--overwrite, overwrite=True)"
+        )
     if not place.parent.is_dir():
         raise ArgumentError(f"{str(path)!r}: there is no folder {str(place.parent)!r}; make it first")
     return place

@@ -3,10 +3,10 @@
 import glob
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from kit.errors import ArgumentError, SourceError, SourceNotFoundError
 from kit.typing import ArrowStream, Reader
@@ -42,7 +42,7 @@ def inputs(source: Any) -> list[Input]:
         return [_file_object(source)]
     if isinstance(source, list | tuple) and source and all(_names_a_source(item) for item in source):
         return _once([found for item in source for found in inputs(item)])
-    if isinstance(source, Iterable):
+    if isinstance(source, Iterable) and not isinstance(source, Mapping):
         lines = iter(source)
         return [Input("<lines>", lambda: Lines(lines))]
     raise ArgumentError(
@@ -99,15 +99,34 @@ def _file(path: Path, uri: str) -> Input:
         except OSError as error:
             raise SourceError(f"{uri}: cannot be read ({error.strerror})") from error
 
-    return Input(uri, open_file, path.stat().st_size, path)
+    try:
+        size = path.stat().st_size
+    except OSError:
+        # Opening it tells what is wrong.
+        size = None
+    return Input(uri, open_file, size, path)
 
 
 def _file_object(stream: Any) -> Input:
     name = getattr(stream, "name", None)
     uri = name if isinstance(name, str) else "<stream>"
-    if isinstance(stream, io.TextIOBase):
-        return Input(uri, lambda: Lines(iter(stream)))
-    return Input(uri, lambda: cast(Reader, stream))
+    return Input(uri, lambda: Borrowed(stream))
+
+
+class Borrowed:
+    """A file object of the caller, binary or text, as bytes; whoever opened it closes it."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, none at the end; text is encoded as UTF-8."""
+        data = self._stream.read(size)
+        if isinstance(data, str):
+            return data.encode("utf-8", "surrogatepass")
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise ArgumentError(f"{self._stream!r:.60}.read() gave {type(data).__name__}, not bytes or text")
+        return bytes(data)
 
 
 class Lines:

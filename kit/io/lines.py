@@ -43,8 +43,8 @@ class LineReader:
     """Reads a stream once, as batches of `SCHEMA`; the counts are complete when it is exhausted.
 
     A line ends at ``\\n`` and nowhere else (U+2028 and lone carriage returns are content). A last line
-    without a newline counts. Blank lines and lines that begin with ``#`` are `skipped`; lines that are not
-    UTF-8 or longer than 64 MB are in `rejected`. Numbers and offsets go on from `line` and `position` where a
+    without a newline counts. Blank lines and lines that begin with ``#`` are `skipped`; lines longer than
+    64 MB, whatever they hold, and lines that are not UTF-8 are in `rejected`. Numbers and offsets go on from `line` and `position` where a
     grown stream is continued; `digest` covers every byte read, and those it was given before.
     """
 
@@ -126,12 +126,15 @@ class LineReader:
                 break
             size += len(data)
         self.line += 1
-        detail = f"{size:,} bytes; the first {len(begin):,} are kept here, the rest is in the source"
-        self.rejected.append(Rejected(self.line, self.position, "too_long", detail, begin))
+        self._reject_long(self.line, self.position, size, begin)
         if not ended:
             self.tail = self.position
         self.position += size + ended
         return after or (self._read() if ended else b"")
+
+    def _reject_long(self, line: int, offset: int, size: int, begin: bytes) -> None:
+        detail = f"{size:,} bytes; the first {len(begin):,} are kept here, the rest is in the source"
+        self.rejected.append(Rejected(line, offset, "too_long", detail, begin))
 
     def _batch(self, block: bytes) -> pa.RecordBatch:
         """Return the lines of `block` that are text, and account for the others."""
@@ -162,28 +165,28 @@ class LineReader:
         offsets: Ints,
     ) -> Mask | None:
         """Return a mask of the lines that go on, or None where all do."""
-        drop: list[int] = []
+        drop: set[int] = set()
+        long = np.flatnonzero(ends - starts > self.max_line_bytes)
+        for i in long.tolist():
+            drop.add(i)
+            begin = block[starts[i] : starts[i] + self.max_line_bytes]
+            self._reject_long(int(numbers[i]), int(offsets[i]), int(ends[i] - starts[i]), begin)
         heads = octets[np.minimum(starts, len(octets) - 1)]
         for i in np.flatnonzero(MAYBE_SKIPPED[heads] | (starts == ends)).tolist():
             text = block[starts[i] : ends[i]].strip()
-            if not text or text.startswith(b"#"):
+            if i not in drop and (not text or text.startswith(b"#")):
                 self.skipped += 1
-                drop.append(i)
+                drop.add(i)
         for i, problem in () if _is_utf8(block) else _bad_utf8(block, starts, ends):
-            drop.append(i)
-            self.rejected.append(
-                Rejected(int(numbers[i]), int(offsets[i]), "bad_utf8", problem, block[starts[i] : ends[i]])
-            )
-        long = np.flatnonzero(ends - starts > self.max_line_bytes)
-        for i in set(long.tolist()) - set(drop):
-            drop.append(i)
-            detail = f"{int(ends[i] - starts[i]):,} bytes; the limit is {self.max_line_bytes:,}"
-            raw = block[starts[i] : ends[i]][: self.max_line_bytes]
-            self.rejected.append(Rejected(int(numbers[i]), int(offsets[i]), "too_long", detail, raw))
+            if i not in drop:
+                drop.add(i)
+                self.rejected.append(
+                    Rejected(int(numbers[i]), int(offsets[i]), "bad_utf8", problem, block[starts[i] : ends[i]])
+                )
         if not drop:
             return None
         mask = np.ones(len(starts), bool)
-        mask[drop] = False
+        mask[sorted(drop)] = False
         return mask
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from kit.cosmonapse.examine import Refusal
 from kit.cosmonapse.journal import ROWS
 from kit.cosmonapse.load import Loading
 from kit.cosmonapse.wire import LEVELS, Level
-from kit.errors import ArgumentError
+from kit.errors import ArgumentError, SourceError
 from kit.io.array import ArrayReader
 from kit.io.columnar import ColumnarReader
 from kit.io.inputs import Input, inputs
@@ -24,11 +24,12 @@ from kit.io.report import Findings, LoadReport, SourceCounts, Timing, findings, 
 from kit.io.resume import compare, resumed
 from kit.io.sniff import Kind, kind
 from kit.io.streams import Peekable, decompressed
+from kit.store.migration import undo_all
 from kit.store.store import Store, append_rows
-from kit.store.migration import undo
 from kit.store.transaction import Known, Load
 from kit.typing import Progress, Reader
 
+BOM_NOTE = "began with a byte-order mark"
 AnyReader = LineReader | ArrayReader | ColumnarReader
 
 
@@ -52,8 +53,8 @@ def load(
         raise ArgumentError(f"level={level!r}: give 'loose', 'validate' or 'strict'")
     shown = progress_for(progress)
     begun = time.monotonic()
-    found = inputs(source)
-    loaded: list[SourceCounts] = []
+    # A file that is named twice, as by overlapping patterns, is one source.
+    found = list({item.path or id(item): item for item in inputs(source)}.values())
     with store.loading:
         loaded, (reasons, flags, reencoded) = _loaded(store, run, found, level, shown)
     seconds = time.monotonic() - begun
@@ -68,35 +69,42 @@ def _loaded(
 
     In one, DuckDB would write all rows of it again because some repeat an id (2.0: a transaction that deletes or updates
     what it appended gives up its row groups). Sources are marked in between; where the second does not come to its
-    end, they are taken out again: here, or when a store that was killed is opened (`store.migration`).
+    end, they are taken out again: here, or before the next load, or when a store that was killed is opened
+    (`store.migration`). What an earlier load knows goes into the second as a whole: lines are forgotten there.
     """
-    open_files = ExitStack()
-    with open_files:
+    with store.transaction() as connection:
+        undo_all(connection)
+        load = Load(connection, run)
+        pending = [_appended(load, item, level, progress) for item in found]
+    try:
         with store.transaction() as connection:
-            pending = [_begun(Load(connection, run), item, level, progress, open_files) for item in found]
-        try:
-            with store.transaction() as connection:
-                load = Load(connection, run)
-                for source in pending:
-                    source.settle(load)
-                loaded = [source.finish(load) for source in pending]
-                load.recount(source_id for source in pending for source_id in source.touched)
-                return loaded, findings(connection, run, [source.source_id for source in loaded])
-        except BaseException:
-            with store.transaction() as connection:
-                undo(connection, run, [source.source_id for source in pending if source.marked])
-            raise
+            load = Load(connection, run)
+            for source in pending:
+                source.settle(load, progress)
+            load.recount({source_id for source in pending for source_id in source.touched})
+            loaded = [source.finish(load) for source in pending]
+            # Read at the end: a later source can make duplicates of the rows of an earlier one.
+            counts = [source_counts(connection, run, number, new_lines=lines) for number, lines in loaded]
+            return counts, findings(connection, run, [number for number, _ in loaded])
+    except BaseException:
+        with store.transaction() as connection:
+            undo_all(connection)
+        raise
 
 
 class _Metered:
     """A stream that reports what is read of it, before decompression."""
 
-    def __init__(self, stream: Reader, progress: Progress) -> None:
+    def __init__(self, stream: Reader, uri: str, progress: Progress) -> None:
         self._stream = stream
+        self._uri = uri
         self._progress = progress
 
     def read(self, size: int) -> bytes:
-        data = self._stream.read(size)
+        try:
+            data = self._stream.read(size)
+        except OSError as error:
+            raise SourceError(f"{self._uri}: cannot be read ({error.strerror or error})") from error
         self._progress.advance(len(data), 0)
         return data
 
@@ -118,17 +126,12 @@ class _Pending:
     known: Known | None = None
     refused: list[dict[str, Any]] = field(default_factory=list)
     touched: list[int] = field(default_factory=list)
-    """Other sources that lost rows to this one."""
+    """Sources that lost or got rows by this one."""
     skipped: int = 0
-
-    @property
-    def marked(self) -> bool:
-        return self.known is None
 
     def append(self, load: Load) -> None:
         """Append the lines of the reader to their table."""
-        if self.reader is None:
-            return
+        assert self.reader is not None  # noqa: S101
         if self.what.family == "signals":
             loading = Loading(load.connection, load.run, self.source_id, self.level)
             loading.load(self.reader.batches())
@@ -136,31 +139,56 @@ class _Pending:
         else:
             self.refused += _small_family(load, self.reader.batches(), self.what.family, self.source_id)
 
-    def settle(self, load: Load) -> None:
-        """Put away what is no row. A source that grew is appended only now, since its unfinished last line goes first."""
+    def settle(self, load: Load, progress: Progress) -> None:
+        """Put away what is no row. What an earlier load knows is appended only now, as far as it is new."""
+        if self.known is not None:
+            self._continue(load, self.known, progress)
         if self.reader is None:
             return
-        if self.known is not None:
-            self.skipped = self.known.skipped
-            if self.known.tail is not None and not load.forget_line(self.source_id, self.known.lines):
-                # A last line that is in no table was blank.
-                self.skipped -= 1
-            self.append(load)
         place = {"run": load.run, "source_id": self.source_id}
         load.quarantine(self.refused)
         load.quarantine([{**place, **vars(rejected)} for rejected in self.reader.rejected])
         if self.what.family == "signals":
-            touched = identity.settle(load.connection, load.run, self.source_id)
-            self.touched = [source_id for source_id in touched if source_id != self.source_id]
+            self.touched += identity.settle(load.connection, load.run, self.source_id)
 
-    def finish(self, load: Load) -> SourceCounts:
-        """Account for every line, and return the account."""
-        reader = self.reader
+    def _continue(self, load: Load, known: Known, progress: Progress) -> None:
+        progress.start(self.item.uri, self.item.size)
+        try:
+            with _opened(self.item, progress) as stream:
+                compared = compare(stream, known)
+                if compared.verdict == "same":
+                    load.note(self.source_id, compared.broken is None, _note(known.note, False, compared.broken))
+                    return
+                if compared.verdict == "grown" and self.what.container == "lines":
+                    self._forget_tail(load, known)
+                    self.reader = resumed(stream, known, compared)
+                    self.append(load)
+                    return
+            self.known, self.source_id = None, load.new_source()
+            with _opened(self.item, progress) as stream:
+                self.reader = _reader(stream, self.item, self.what)
+                self.append(load)
+        finally:
+            progress.finish()
+
+    def _forget_tail(self, load: Load, known: Known) -> None:
+        """Take out what became of a last line without a newline: it may have grown, and is read again."""
+        self.skipped = known.skipped
+        if known.tail is None:
+            return
+        before = sum(load.counts(self.source_id))
+        if self.what.family == "signals":
+            self.touched += identity.release(load.connection, load.run, self.source_id, known.lines)
+        load.forget_line(self.source_id, known.lines)
+        if sum(load.counts(self.source_id)) == before:
+            # A last line that is in no table was blank.
+            self.skipped -= 1
+
+    def finish(self, load: Load) -> tuple[int, int]:
+        """Account for every line; return the number of the source and how many of its lines are new."""
+        reader, known = self.reader, self.known
         if reader is None:
-            return source_counts(load.connection, load.run, self.source_id, new_lines=0)
-        notes = ["began with a byte-order mark"] if reader.bom else []
-        if reader.incomplete:
-            notes.append(f"incomplete: {reader.incomplete}; what came before is loaded")
+            return self.source_id, 0
         load.finish(
             {
                 "source_id": self.source_id,
@@ -171,43 +199,48 @@ class _Pending:
                 "lines": reader.line,
                 "skipped": reader.skipped + self.skipped,
                 "complete": reader.incomplete is None,
-                "note": "; ".join(notes) or None,
+                "note": _note(known and known.note, reader.bom, reader.incomplete),
                 "tail": reader.tail,
             }
         )
-        before = 0 if self.known is None else self.known.lines - (self.known.tail is not None)
-        return source_counts(load.connection, load.run, self.source_id, new_lines=reader.line - before)
+        before = 0 if known is None else known.lines - (known.tail is not None)
+        return self.source_id, reader.line - before
 
 
-def _begun(load: Load, item: Input, level: Level, progress: Progress, open_files: ExitStack) -> _Pending:
-    """Append the lines of a new source, or find out what an earlier one has got since."""
+def _note(earlier: str | None, bom: bool, incomplete: str | None) -> str | None:
+    """Return what else is to be known of a source; of an earlier load's note, the byte-order mark stays."""
+    notes = [BOM_NOTE] if bom or (earlier or "").startswith(BOM_NOTE) else []
+    if incomplete:
+        notes.append(f"incomplete: {incomplete}; what came before is loaded")
+    return "; ".join(notes) or None
+
+
+def _appended(load: Load, item: Input, level: Level, progress: Progress) -> _Pending:
+    """Append the lines of a new source; one that an earlier load knows is left for later."""
     progress.start(item.uri, item.size)
     try:
-        stream = _opened(item, progress, open_files)
-        what = Kind("table", "signals") if item.table is not None else kind(stream.peek())
-        known = load.known(item.uri, what.family) if item.path is not None else None
-        if known is not None:
-            compared = compare(stream, known)
-            if compared.verdict == "same":
+        with _opened(item, progress) as stream:
+            what = Kind("table", "signals") if item.table is not None else kind(stream.peek())
+            known = load.known(item.uri, what.family) if item.path is not None else None
+            if known is not None:
                 return _Pending(item, what, level, known.source_id, None, known)
-            if compared.verdict == "grown" and what.container == "lines":
-                return _Pending(item, what, level, known.source_id, resumed(stream, known, compared), known)
-            stream = _opened(item, progress, open_files)
-        source = _Pending(item, what, level, load.new_source(), _reader(stream, item, what))
-        source.append(load)
-        return source
+            source = _Pending(item, what, level, load.new_source(), _reader(stream, item, what))
+            source.append(load)
+            return source
     finally:
         progress.finish()
 
 
-def _opened(item: Input, progress: Progress, open_files: ExitStack) -> Peekable:
-    return decompressed(open_files.enter_context(closing(_Metered(item.open(), progress))))
+@contextmanager
+def _opened(item: Input, progress: Progress) -> Iterator[Peekable]:
+    with closing(_Metered(item.open(), item.uri, progress)) as raw:
+        yield decompressed(raw)
 
 
 def _reader(stream: Peekable, item: Input, what: Kind) -> AnyReader:
     if what.container == "array":
         return ArrayReader(stream)
-    if what.container in ("parquet", "arrow", "table"):
+    if what.container in ("parquet", "arrow", "arrow_stream", "table"):
         return ColumnarReader(stream, item.table, what.container, item.uri)
     return LineReader(stream)
 

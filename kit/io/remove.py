@@ -1,12 +1,9 @@
 """Runs and sources taken out of a store again, with what they had kept others from being."""
 
 import duckdb
-import pyarrow as pa
 
 from kit.cosmonapse import identity
-from kit.cosmonapse.load import Loading
 from kit.errors import ArgumentError, NotFoundError
-from kit.io.array import SCHEMA
 from kit.schema import TABLES
 from kit.store.store import Store
 from kit.store.transaction import Load
@@ -14,20 +11,6 @@ from kit.store.transaction import Load
 PLACED = tuple(
     table for table, columns in TABLES.items() if {"run", "source_id"} <= {column.name for column in columns}
 )
-
-ORPHANS = """
-SELECT d.source_id, d.line, coalesce(d.raw, s.raw) AS text
-FROM duplicates d JOIN signals s ON s.run = d.run AND s.id = d.id AND s.canonical
-WHERE d.run = $run AND d.source_id <> $source AND s.source_id = $source
-ORDER BY ALL
-"""
-SETTLED_CONFLICTS = """
-UPDATE signals SET
-    canonical = sha256(raw) = (SELECT min(sha256(o.raw)) FROM signals o WHERE o.run = signals.run AND o.id = signals.id),
-    flags = CASE WHEN (SELECT count(*) FROM signals o WHERE o.run = signals.run AND o.id = signals.id) > 1 THEN flags
-                 ELSE list_filter(flags, lambda f: f <> 'conflicting_duplicate') END
-WHERE run = ? AND list_contains(flags, 'conflicting_duplicate')
-"""
 
 
 def remove(store: Store, *, run: str | None = None, source: int | str | None = None) -> int:
@@ -71,28 +54,12 @@ def _doomed(
 
 
 def _remove_source(connection: duckdb.DuckDBPyConnection, run: str, source_id: int) -> None:
-    orphans = connection.execute(ORPHANS, {"run": run, "source": source_id}).fetchall()
+    touched = identity.release(connection, run, source_id)
     for table in PLACED:
         connection.execute(
             f'DELETE FROM "{table}" WHERE run = ? AND source_id = ?',  # noqa: S608  our names
             [run, source_id],
         )
-    heirs = sorted({row[0] for row in orphans})
-    for heir in heirs:
-        lines = [(line, text) for owner, line, text in orphans if owner == heir]
-        connection.execute(
-            "DELETE FROM duplicates WHERE run = ? AND source_id = ? AND list_contains(?, line)",
-            [run, heir, [line for line, _ in lines]],
-        )
-        batch = pa.RecordBatch.from_arrays(
-            [pa.array([n for n, _ in lines]), pa.array([0] * len(lines)), pa.array([t for _, t in lines], pa.string())],
-            schema=SCHEMA,
-        )
-        Loading(connection, run, heir).load(iter([batch]))
-    connection.execute(SETTLED_CONFLICTS, [run])
-    touched = set(heirs)
-    for heir in heirs:
-        touched |= set(identity.settle(connection, run, heir))
-    Load(connection, run).recount(sorted(touched))
+    Load(connection, run).recount(touched)
     if not connection.execute("SELECT 1 FROM sources WHERE run = ? LIMIT 1", [run]).fetchall():
         connection.execute("DELETE FROM runs WHERE run = ?", [run])

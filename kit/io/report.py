@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import duckdb
@@ -87,7 +88,7 @@ class LoadReport:
         return "\n".join([self._headline(), *(f"  {line}" for line in self._details())])
 
     def _headline(self) -> str:
-        names = f"{len(self.sources):,} sources" if len(self.sources) != 1 else self.sources[0].uri
+        names = f"{len(self.sources):,} sources" if len(self.sources) != 1 else _named(self.sources[0].uri)
         return f"{names} into run {self.run!r}: {self.lines:,} lines"
 
     def _details(self) -> list[str]:
@@ -103,9 +104,9 @@ class LoadReport:
             found.append("flags: " + ", ".join(f"{flag} {count:,}" for flag, count in self.flags.items()))
         for source in self.sources:
             if source.new_lines != source.lines:
-                found.append(f"{source.uri}: {source.new_lines:,} of the lines are new, the others were loaded before")
+                found.append(f"{_named(source.uri)}: {source.new_lines:,} of the lines are new, the others were loaded before")
             if source.note:
-                found.append(f"{source.uri}: {source.note}")
+                found.append(f"{_named(source.uri)}: {source.note}")
         return found
 
     def _repr_html_(self) -> str:
@@ -118,11 +119,17 @@ class LoadReport:
         ]
         cells = "".join(f"<td>{value:,}</td>" for _, value in numbers)
         heads = "".join(f"<th>{name}</th>" for name, _ in numbers)
-        notes = "".join(f"<li>{escape(line.strip())}</li>" for line in self._details() if not line[0].isdigit())
+        notes = "".join(f"<li>{escape(line.strip())}</li>" for line in self._details()[1:])
         return (
             f"<p><b>{escape(self._headline())}</b></p><table><thead><tr>{heads}</tr></thead>"
             f"<tbody><tr>{cells}</tr></tbody></table>" + (f"<ul>{notes}</ul>" if notes else "")
         )
+
+
+def _named(uri: str) -> str:
+    """Return the uri as it is shown: of an absolute path the file, so that a report is the same on every machine."""
+    path = PurePath(uri)
+    return path.name if path.is_absolute() else uri
 
 
 def _example(reason: Reason) -> str:
@@ -130,7 +137,7 @@ def _example(reason: Reason) -> str:
     shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in raw)
     more = "…" if len(reason.raw) > 48 else ""
     return (
-        f"{reason.count:,}, the first at {reason.uri}, line {reason.line:,} (byte {reason.byte_offset:,}): "
+        f"{reason.count:,}, the first at {_named(reason.uri)}, line {reason.line:,} (byte {reason.byte_offset:,}): "
         f"{reason.detail}; {shown}{more}"
     )
 

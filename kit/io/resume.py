@@ -19,22 +19,29 @@ class Compared(NamedTuple):
     """Over the bytes before the point where reading goes on."""
     tail: bytes
     """The last line of the earlier load where no newline ended it: it may have grown and is read again."""
+    broken: str | None
+    """Where it is the same: why the stream breaks off after it, None where it ends there."""
 
 
 def compare(stream: Peekable, known: Known) -> Compared:
     """Read as many bytes as the earlier load had and compare them by SHA-256."""
     end = known.bytes if known.tail is None else known.tail
-    whole, before_tail, tail = hashlib.sha256(), hashlib.sha256(), b""
+    whole, before_tail, tail = hashlib.sha256(), hashlib.sha256(), []
     done = 0
-    while done < known.bytes and (data := _read(stream, min(known.bytes - done, READ_BYTES))):
-        whole.update(data)
-        cut = max(min(end - done, len(data)), 0)
-        before_tail.update(data[:cut])
-        tail += data[cut:]
-        done += len(data)
-    if done < known.bytes or whole.hexdigest() != known.sha256:
-        return Compared("other", before_tail, tail)
-    return Compared("grown" if _has_more(stream) else "same", before_tail, tail)
+    try:
+        while done < known.bytes and (data := stream.read(min(known.bytes - done, READ_BYTES))):
+            whole.update(data)
+            cut = max(min(end - done, len(data)), 0)
+            before_tail.update(data[:cut])
+            tail.append(data[cut:])
+            done += len(data)
+        same = done == known.bytes and whole.hexdigest() == known.sha256
+        verdict = ("grown" if stream.peek(1) else "same") if same else "other"
+        broken = str(stream.broken) if verdict == "same" and stream.broken else None
+    except BrokenStreamError:
+        # It had more once: what is readable now is another source.
+        verdict, broken = "other", None
+    return Compared(verdict, before_tail, b"".join(tail), broken)
 
 
 def resumed(stream: Peekable, known: Known, compared: Compared) -> LineReader:
@@ -56,17 +63,3 @@ class _Joined:
             data, self._head = self._head[:size], self._head[size:]
             return data
         return self._rest.read(size)
-
-
-def _read(stream: Peekable, size: int) -> bytes:
-    try:
-        return stream.read(size)
-    except BrokenStreamError:
-        return b""
-
-
-def _has_more(stream: Peekable) -> bool:
-    try:
-        return bool(stream.peek(1))
-    except BrokenStreamError:
-        return False

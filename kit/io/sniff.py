@@ -1,16 +1,17 @@
 """What a stream holds, told from its first bytes."""
 
 import json
+from collections import Counter
 from typing import Any, NamedTuple
 
 from kit.io.lines import BOM
 
-ARROW_FILE, PARQUET = b"ARROW1", b"PAR1"
+ARROW_FILE, ARROW_STREAM, PARQUET = b"ARROW1", b"\xff\xff\xff\xff", b"PAR1"
 LOOK_AT_LINES = 50
 
 
 class Kind(NamedTuple):
-    """The container (`lines`, `array`, `parquet`, `arrow`) and the family of what is in it."""
+    """The container (`lines`, `array`, `parquet`, `arrow`, `arrow_stream`) and the family of what is in it."""
 
     container: str
     family: str
@@ -22,15 +23,16 @@ def kind(head: bytes) -> Kind:
         return Kind("parquet", "signals")
     if head.startswith(ARROW_FILE):
         return Kind("arrow", "signals")
+    if head.startswith(ARROW_STREAM):
+        return Kind("arrow_stream", "signals")
     text = head.removeprefix(BOM).lstrip(b" \t\r\n")
     if text.startswith(b"[") and not _first_line_is_whole(text):
         first = text[1:].lstrip(b" \t\r\n")
         return Kind("array", _family(_leading_object(first)))
-    for line in text.split(b"\n")[:LOOK_AT_LINES]:
-        found = _leading_object(line)
-        if found:
-            return Kind("lines", _family(found))
-    return Kind("lines", "signals")
+    objects = [found for line in text.split(b"\n")[:LOOK_AT_LINES] if (found := _leading_object(line))]
+    # One odd line must not decide for all the others.
+    families = Counter(map(_family, objects)).most_common(1)
+    return Kind("lines", families[0][0] if families else "signals")
 
 
 def _first_line_is_whole(text: bytes) -> bool:

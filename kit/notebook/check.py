@@ -59,13 +59,14 @@ def check(path: str | Path, *, timeout_s: float = 120) -> int:
 def environment(ipython_dir: str | Path) -> dict[str, str]:
     """Return the environment variables under which stored outputs are made and compared.
 
-    Those of this process, with hashing and time zone fixed, and without what changes outputs; `ipython_dir`
-    is an empty folder that stands in for the user's IPython profile and its start-up files.
+    Those of this process, with hashing and time zone fixed, no progress bars, and without what changes outputs;
+    `ipython_dir` is an empty folder that stands in for the user's IPython profile and its start-up files.
     """
     kept = {name: value for name, value in os.environ.items() if name not in _UNSET}
     return kept | {
         "PYTHONHASHSEED": "0",
         "TZ": "UTC",
+        "KIT_NO_PROGRESS": "1",
         "IPYTHONDIR": str(ipython_dir),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }

@@ -32,7 +32,7 @@ class Demo:
         self.figure.savefig(picture, format="png", dpi=100)
         image = base64.b64encode(picture.getvalue()).decode()
         return (
-            f"<pre>{escape(_stable(self.report))}</pre>{self.trace._repr_html_()}"
+            f'<pre style="font-family: monospace">{escape(_stable(self.report))}</pre>{self.trace._repr_html_()}'
             f'<img alt="the DAG of the trace" src="data:image/png;base64,{image}">'
         )
 

@@ -107,7 +107,7 @@ class Study(Store):
     # Traces
 
     def trace(self, trace_id: str, follow: bool = True, *, run: str | None = None) -> Trace:
-        """Return a trace by its id, or a part of the id that only it has; with its delegated traces unless `follow=False`."""
+        """Return a trace by its id, or a part of it; with the traces it delegated to unless `follow=False`."""
         return Trace(self, trace_id, run=run, follow=follow, grown=self._forest(run))
 
     def traces(self, *, run: str | None = None, all: bool = False) -> Table:

@@ -84,7 +84,9 @@ class Trace:
         return f"{self._headline()}\n{self.tree(limit=20)}"
 
     def _repr_html_(self) -> str:
-        return f"<p><b>{escape(self._headline())}</b></p><pre>{escape(self.tree(limit=40))}</pre>"
+        # JupyterLab sets <pre> in a proportional font, in which the branches do not line up.
+        tree = f'<pre style="font-family: monospace">{escape(self.tree(limit=40))}</pre>'
+        return f"<p><b>{escape(self._headline())}</b></p>{tree}"
 
 
 def _root_trace(events: pa.Table, asked: str) -> str:

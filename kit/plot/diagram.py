@@ -142,6 +142,7 @@ def _draw_box(axes: Axes, diagram: Diagram, number: int, box: Box, weight: str) 
                 edgecolor=INK,
                 linewidth=0.6,
                 gid=f"halo:{box.key}",
+                clip_on=False,
                 zorder=2,
             )
         )

@@ -60,6 +60,7 @@ def _draw_node(axes: Axes, box: Box, x: float, y: float, width: float) -> None:
             markeredgecolor=INK,
             markeredgewidth=0.6,
             gid=f"halo:{box.key}",
+            clip_on=False,
             zorder=2,
         )
     axes.plot(

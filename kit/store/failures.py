@@ -10,7 +10,10 @@ import duckdb
 from kit.errors import ArgumentError, StoreError, StoreFullError, StoreLockedError, StoreVersionError
 
 HOLDER = re.compile(r"Conflicting lock is held in (.+?)\.? See also")
-FULL = re.compile(r"No space left on device|disk quota exceeded|Could not write all bytes", re.IGNORECASE)
+FULL = re.compile(
+    r"No space left on device|disk quota exceeded|Could not write all bytes|File too large|database file limit"
+    r"|Could not write file", re.IGNORECASE
+)
 FOREIGN = re.compile(r"not a valid DuckDB database file|Serialization|older version|newer version", re.IGNORECASE)
 
 
@@ -20,10 +23,19 @@ def translated(path: Path | None) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        known = _known(str(error), path)
-        if known is None:
-            raise
-        raise known from error
+        for cause in _chain(error):
+            known = _known(str(cause), path)
+            if known is not None:
+                raise known from error
+        raise
+
+
+def _chain(error: BaseException | None) -> Iterator[duckdb.Error]:
+    """Yield an error and those it came up in: once a transaction has failed, cleaning up in it fails too."""
+    while error is not None:
+        if isinstance(error, duckdb.Error):
+            yield error
+        error = error.__cause__ or error.__context__
 
 
 def _known(message: str, path: Path | None) -> Exception | None:

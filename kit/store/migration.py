@@ -1,6 +1,5 @@
 """Stores of other kit versions: the schema only grows, so an older file is completed when it is opened."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -44,23 +43,22 @@ def prepare(connection: duckdb.DuckDBPyConnection, path: Path | None, *, read_on
     _recover(connection, path, read_only=read_only)
 
 
-def undo(connection: duckdb.DuckDBPyConnection, run: str, source_ids: Sequence[int]) -> None:
+def undo_all(connection: duckdb.DuckDBPyConnection) -> None:
     """Take out what unfinished loads appended, in the transaction of the caller."""
-    for source_id in source_ids:
+    for run, source_id in connection.execute("SELECT run, source_id FROM kit_loading ORDER BY ALL").fetchall():
         for table, columns in schema.TABLES.items():
             if {"run", "source_id"} <= {column.name for column in columns}:
                 connection.execute(
                     f'DELETE FROM "{table}" WHERE run = ? AND source_id = ?',  # noqa: S608  our names
                     [run, source_id],
                 )
-        connection.execute("DELETE FROM kit_loading WHERE run = ? AND source_id = ?", [run, source_id])
-    connection.execute("DELETE FROM runs WHERE run = ? AND run NOT IN (SELECT run FROM sources)", [run])
+        connection.execute("DELETE FROM runs WHERE run = ? AND run NOT IN (SELECT run FROM sources)", [run])
+    connection.execute("DELETE FROM kit_loading")
 
 
 def _recover(connection: duckdb.DuckDBPyConnection, path: Path | None, *, read_only: bool) -> None:
     """Take out the traces of a load that was killed; a reader cannot, and says so."""
-    left = connection.execute("SELECT run, source_id FROM kit_loading ORDER BY ALL").fetchall()
-    if not left:
+    if not connection.execute("SELECT 1 FROM kit_loading LIMIT 1").fetchall():
         return
     if read_only:
         raise StoreError(
@@ -68,9 +66,12 @@ def _recover(connection: duckdb.DuckDBPyConnection, path: Path | None, *, read_o
             "takes them out; then load again."
         )
     connection.execute("BEGIN TRANSACTION")
-    for run, source_id in left:
-        undo(connection, run, [source_id])
-    connection.execute("COMMIT")
+    try:
+        undo_all(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
 
 
 def stored_version(connection: duckdb.DuckDBPyConnection, path: Path | None) -> int | None:
@@ -79,6 +80,7 @@ def stored_version(connection: duckdb.DuckDBPyConnection, path: Path | None) -> 
     if "kit_schema" in tables:
         found = connection.execute("SELECT version FROM kit_schema").fetchall()
         return int(found[0][0]) if found else None
+    tables |= {row[0] for row in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()}
     if tables:
         raise StoreVersionError(
             f"{path}: a DuckDB database, but no store of the kit (tables: {', '.join(sorted(tables)[:5])}). "

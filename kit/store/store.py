@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
@@ -12,7 +13,7 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from kit.errors import ArgumentError, StoreClosedError, StoreError
+from kit.errors import ArgumentError, StoreClosedError, StoreError, StoreVersionError
 from kit.schema import TABLES, columns
 from kit.store.failures import translated
 from kit.store.migration import prepare
@@ -50,6 +51,7 @@ class Store:
         if threads is not None:
             config["threads"] = threads
         self._cursors = threading.local()
+        self._all_cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self.loading = threading.RLock()
         """Held while a load or a removal is under way: one at a time."""
         self._closed = False
@@ -71,15 +73,15 @@ class Store:
             cursor = self._connection.cursor()
             cursor.execute("SET TimeZone = 'UTC'")
             self._cursors.value = cursor
+            self._all_cursors.add(cursor)
         return cursor
 
     def query(self, sql: str, params: Sequence[object] | Mapping[str, object] | None = None) -> Table:
         """Return the answer to `sql`, lazily; values are bound from `params`."""
         with translated(self.path):
             relation = self.connection.sql(sql, params=params)
-        if relation is None:
-            raise ArgumentError("the statement returns no rows; for statements use store.execute(sql)")
-        return Table(relation)
+        # A statement without rows, as CREATE VIEW, is done by now.
+        return Table(pa.table({}) if relation is None else relation)
 
     def arrow(self, sql: str, params: Sequence[object] | Mapping[str, object] | None = None) -> pa.Table:
         """Return the answer to `sql` as an Arrow table."""
@@ -111,7 +113,8 @@ class Store:
         """Append Arrow `rows` to `table`; columns are matched by name, those left out are NULL."""
         if table not in TABLES:
             raise ArgumentError(f"no table {table!r}: the tables are {', '.join(TABLES)}")
-        append_rows(self.connection, table, rows)
+        with translated(self.path):
+            append_rows(self.connection, table, rows)
 
     def raw(self, run: str, source_id: int, line: int) -> bytes | None:
         """Return the bytes of a loaded line as they stood, without the newline; None for a skipped line."""
@@ -122,21 +125,28 @@ class Store:
         target = Path(path)
         if target.exists():
             raise ArgumentError(f"{target}: exists already; a snapshot does not overwrite")
+        try:
+            self._copy_to(target)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+        return target
+
+    def _copy_to(self, target: Path) -> None:
         with Store(target) as copy, copy.transaction() as connection:
             for table in TABLES:
                 stored = ", ".join(f'"{name}"' for name in columns(table))
                 for batch in self.connection.sql(f'SELECT {stored} FROM "{table}"').to_arrow_reader(100_000):  # noqa: S608
                     append_rows(connection, table, batch)
-        return target
 
     def close(self) -> None:
         """Close the store and release its file; views and relations taken from it end with it."""
         if not self._closed:
             self._closed = True
-            self._connection.close()
-            cursor = getattr(self._cursors, "value", None)
-            if cursor is not None:
+            # Cursors of other threads hold the file as well.
+            for cursor in list(self._all_cursors):
                 cursor.close()
+            self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -181,7 +191,19 @@ def _connect(path: Path | None, read_only: bool, config: dict[str, Any]) -> duck
     with translated(path):
         if path is None:
             return duckdb.connect(":memory:", config=config)
+        _require_database(path)
         return duckdb.connect(str(path), read_only=read_only, config=config)
+
+
+def _require_database(path: Path) -> None:
+    """Refuse a file of another kind: DuckDB would open a capture as a view in memory, and keep nothing."""
+    if path.is_file():
+        with path.open("rb") as file:
+            head = file.read(12)
+        if head and head[8:] != b"DUCK":
+            raise StoreVersionError(
+                f"{path}: not a store this kit can open (not a DuckDB file). Load it: kit.load(path)"
+            )
 
 
 def _views() -> str:

@@ -31,6 +31,7 @@ class Known(NamedTuple):
     lines: int
     skipped: int
     tail: int | None
+    note: str | None
 
 
 class Load:
@@ -45,7 +46,7 @@ class Load:
     def known(self, uri: str, family: str) -> Known | None:
         """Return what is known of an earlier load of `uri` into this run, or None."""
         found = self.connection.execute(
-            """SELECT source_id, sha256, bytes, lines, skipped, tail FROM sources
+            """SELECT source_id, sha256, bytes, lines, skipped, tail, note FROM sources
                WHERE run = ? AND uri = ? AND family = ? AND sha256 IS NOT NULL ORDER BY source_id DESC LIMIT 1""",
             [self.run, uri, family],
         ).fetchall()
@@ -62,15 +63,13 @@ class Load:
         self.connection.execute("INSERT INTO kit_loading VALUES (?, ?)", [self.run, found[0][0]])
         return int(found[0][0])
 
-    def forget_line(self, source_id: int, line: int) -> bool:
-        """Take out what became of one line, which is read again; return whether there was anything."""
-        before = sum(self.counts(source_id))
+    def forget_line(self, source_id: int, line: int) -> None:
+        """Take out what became of one line, which is read again."""
         for table in (*ROW_TABLES, "quarantine", "duplicates"):
             self.connection.execute(
                 f'DELETE FROM "{table}" WHERE run = ? AND source_id = ? AND line = ?',  # noqa: S608  our names
                 [self.run, source_id, line],
             )
-        return sum(self.counts(source_id)) < before
 
     def quarantine(self, rows: Sequence[dict[str, Any]]) -> None:
         """Keep refused lines; each row has the columns of the table `quarantine`."""
@@ -113,6 +112,13 @@ class Load:
         row = {"run": self.run, **source, **counts._asdict()}
         append_rows(self.connection, "sources", pa.Table.from_pylist([row], schema=schema.arrow("sources")))
         return counts
+
+    def note(self, source_id: int, complete: bool, note: str | None) -> None:
+        """Enter whether a source that is there is complete now, and what else is to be known of it."""
+        self.connection.execute(
+            "UPDATE sources SET complete = ?, note = ? WHERE run = ? AND source_id = ?",
+            [complete, note, self.run, source_id],
+        )
 
     def recount(self, source_ids: Iterable[int]) -> None:
         """Bring the counts of other sources up to date, after rows of theirs became duplicates."""

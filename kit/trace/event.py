@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
+from pathlib import PurePath
 from typing import Any
 
 from kit.errors import ArgumentError, NotFoundError
@@ -58,7 +59,7 @@ class Event:
             ("flags", ", ".join(signal["flags"]) or "-"),
             ("payload", _shown(signal["payload"])),
             ("meta", _shown(signal["meta"])),
-            ("source", f"{self.uri}, line {self.line:,}"),
+            ("source", f"{PurePath(self.uri).name}, line {self.line:,}"),
         ]
         return facts
 

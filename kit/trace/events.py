@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kit.errors import ArgumentError, NotFoundError
 from kit.store.store import Store
@@ -123,13 +124,13 @@ SELECT * EXCLUDE (place) FROM (
 
 def _number(grown: Forest, run: str, trace_id: str) -> int:
     """Return the number of a trace in the forest."""
-    names, runs = grown.traces["trace_id"].to_numpy(), grown.traces["run"].to_numpy()
-    found = np.flatnonzero((names == trace_id) & (runs == run))
-    if not len(found):
+    here = pc.and_(pc.equal(grown.traces["trace_id"], trace_id), pc.equal(grown.traces["run"], run))
+    found = pc.index(here, True).as_py()
+    if found < 0:
         raise NotFoundError(
             f"trace {trace_id!r} of run {run!r} came after the forest was grown: call forest(store) again"
         )
-    return int(found[0])
+    return int(found)
 
 
 def _listed(names: list[str]) -> str:

@@ -109,14 +109,14 @@ def forest(store: Store, run: str | None = None) -> Forest:
         types = lent("forest_types", store.arrow(_TYPES))
         found = store.arrow(_EVENTS)
         edges = store.arrow(_EDGES_OF_RUN, {"run": lone}) if lone is not None else store.arrow(_EDGES)
-        columns = {name: _ints(found[name]) for name in found.column_names}
+        columns = {name: ints(found[name]) for name in found.column_names}
         columns["parent"] = _with_parents(columns, edges)
-        columns = _take(columns, _order(store, columns, _ints(traces["run_number"])))
+        columns = _take(columns, _order(store, columns, ints(traces["run_number"])))
         phantoms = _phantoms(store, columns)
         names: tuple[str, ...] = tuple(types["type"].to_pylist())
         names = names if "TASK" in names else (*names, "TASK")
         columns = _with_phantoms(store, columns, phantoms, names.index("TASK"))
-        conflicts = _ints(store.arrow(_CONFLICTS, {"run": run})["row"])
+        conflicts = ints(store.arrow(_CONFLICTS, {"run": run})["row"])
     conflicting = np.isin(columns["row"], conflicts) if len(conflicts) else None
     return grown(traces.select(["run", "trace_id"]), names, phantoms, columns, conflicting)
 
@@ -238,7 +238,7 @@ FROM signals WHERE canonical AND ($run IS NULL OR run = $run) GROUP BY run, trac
 
 _TYPES = "SELECT type, row_number() OVER (ORDER BY type) - 1 AS number FROM signals GROUP BY type ORDER BY type"
 
-# Two statements, since one with all three joins takes a third longer: it drags trace_id through the join of the parents.
+# Two statements: one with all three joins takes a third longer, it drags trace_id through the join of the parents.
 _EVENTS = """
 SELECT s.rowid AS row, t.trace, k.number AS type, coalesce(epoch_us(s.ts), 9223372036854775807) AS ts,
        CASE WHEN s.parent_id IS NULL THEN -1 ELSE -2 END AS parent
@@ -283,9 +283,17 @@ JOIN (SELECT run, id, row_number() OVER (ORDER BY run, id) - 1 AS number FROM fo
 """
 
 
-def _ints(column: pa.ChunkedArray) -> Ints:
-    values: Ints = column.to_numpy().astype(np.int64, copy=False)
-    return values
+def column(values: Ints) -> pa.Array:
+    """Return `values` as Arrow, sharing memory. Not by `pa.array`, which imports pandas for NumPy: 0.4 s at first."""
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
+
+
+def ints(column: pa.ChunkedArray | pa.Array) -> Ints:
+    """Return a column of whole numbers without NULL. Not by `to_numpy`, for the same reason."""
+    if not len(column):
+        return np.zeros(0, dtype=np.int64)
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return np.from_dlpack(array).astype(np.int64, copy=False)
 
 
 def _take(columns: dict[str, Ints], order: Ints) -> dict[str, Ints]:
@@ -294,7 +302,7 @@ def _take(columns: dict[str, Ints], order: Ints) -> dict[str, Ints]:
 
 def _with_parents(columns: dict[str, Ints], edges: pa.Table) -> Ints:
     """Return `parent` with the rowid of each parent that is there."""
-    row, effect, cause = columns["row"], _ints(edges["row"]), _ints(edges["parent"])
+    row, effect, cause = columns["row"], ints(edges["row"]), ints(edges["parent"])
     above = np.full(max(int(row.max(initial=-1)), int(effect.max(initial=-1))) + 1, MISSING)
     above[row] = columns["parent"]
     above[effect] = cause
@@ -323,8 +331,8 @@ def _order(store: Store, columns: dict[str, Ints], run_of: Ints) -> Ints:
 def _ranks(store: Store, rows: Ints) -> Ints:
     """Return the place of each row's id among the ids of all these rows."""
     with Lent(store) as lent:
-        lent("forest_rows", pa.table({"row": rows}))
-        by_id = _ints(store.arrow(_IDS)["row"])
+        lent("forest_rows", pa.table({"row": column(rows)}))
+        by_id = ints(store.arrow(_IDS)["row"])
     rank = np.empty(len(rows), dtype=np.int64)
     rank[np.argsort(rows)] = np.argsort(by_id)
     return rank
@@ -333,7 +341,7 @@ def _ranks(store: Store, rows: Ints) -> Ints:
 def _phantoms(store: Store, columns: dict[str, Ints]) -> pa.Table:
     """Return the phantoms: run, id, trace_id, parent_id, directed_id, ts, award_row, us; `held` lists their rows."""
     with Lent(store) as lent:
-        lent("forest_rows", pa.table({"row": columns["row"][columns["parent"] == MISSING]}))
+        lent("forest_rows", pa.table({"row": column(columns["row"][columns["parent"] == MISSING])}))
         lent("forest_orphans", store.arrow(_ORPHANS))
         phantoms = store.arrow(_PHANTOMS)
         lent("forest_phantoms", phantoms)
@@ -343,10 +351,10 @@ def _phantoms(store: Store, columns: dict[str, Ints]) -> pa.Table:
 
 def _held(phantoms: pa.Table, held: pa.Table) -> pa.Array:
     """Return the rows that hang on each phantom, as one list an entry."""
-    number, row = _ints(held["number"]), _ints(held["row"])
+    number, row = ints(held["number"]), ints(held["row"])
     order = np.lexsort((row, number))
     offsets = np.concatenate([[0], np.cumsum(np.bincount(number, minlength=len(phantoms)))])
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(row[order]))
+    return pa.ListArray.from_arrays(column(offsets).cast(pa.int32()), column(row[order]))
 
 
 def _with_phantoms(store: Store, columns: dict[str, Ints], phantoms: pa.Table, task: int) -> dict[str, Ints]:
@@ -358,14 +366,14 @@ def _with_phantoms(store: Store, columns: dict[str, Ints], phantoms: pa.Table, t
     parent = columns["parent"]
     parent = np.where(parent >= 0, slot[np.maximum(parent, 0)], parent) if events else parent
     held = phantoms["held"].combine_chunks()
-    children = slot[_ints(pc.list_flatten(phantoms["held"]))]
-    parent[children] = events + np.repeat(np.arange(extra), np.diff(held.offsets.to_numpy()))
-    award = slot[_ints(phantoms["award_row"])]
+    children = slot[ints(pc.list_flatten(phantoms["held"]))]
+    parent[children] = events + np.repeat(np.arange(extra), np.diff(ints(held.offsets)))
+    award = slot[ints(phantoms["award_row"])]
     return {
         "row": np.concatenate([columns["row"], _FIRST_PHANTOM - np.arange(extra)]),
         "trace": np.concatenate([columns["trace"], columns["trace"][award]]),
         "type": np.concatenate([columns["type"], np.full(extra, task)]),
-        "ts": np.concatenate([columns["ts"], _ints(phantoms["us"])]),
+        "ts": np.concatenate([columns["ts"], ints(phantoms["us"])]),
         "parent": np.concatenate([parent, award]),
     }
 
@@ -381,4 +389,4 @@ def _backward(up: Ints, row: Ints) -> bool:
     return bool(((up >= 0) & (rank[up] >= rank)).any())
 
 
-__all__ = ["LABELS", "MISSING", "NO_TIME", "ROOT", "Forest", "climbed", "forest", "grown", "on_ring"]
+__all__ = ["LABELS", "MISSING", "NO_TIME", "ROOT", "Forest", "climbed", "column", "forest", "grown", "ints", "on_ring"]

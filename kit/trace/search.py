@@ -43,7 +43,8 @@ def signals(
 
     for column, wanted in (("type", type), ("directed_id", neuron), ("trace_id", trace), ("run", run)):
         if wanted is not None:
-            names = [wanted] if isinstance(wanted, str) else [str(name) for name in wanted]
+            # SignalType is a str whose str() is "SignalType.TASK".
+            names = [str.__str__(name) for name in ([wanted] if isinstance(wanted, str) else wanted)]
             tests.append(f"list_contains({bind(names)}::VARCHAR[], {column})")
     for operator, moment in ((">=", since), ("<", until)):
         if moment is not None:
@@ -51,7 +52,7 @@ def signals(
     for path, value in (payload or {}).items():
         tests.append(_matches(bind(_path(path)), value, bind))
     if where is not None:
-        tests.append(f"({where})")
+        tests.append(f"(\n{where}\n)")
     condition = " AND ".join(tests) or "true"
     sql = f"SELECT * FROM signals WHERE {condition} ORDER BY run, ts NULLS LAST, id, source_id, line"  # noqa: S608
     # What the caller gives is bound; `where` is SQL by its meaning.
@@ -70,10 +71,15 @@ def _matches(path: str, value: Any, bind: Any) -> str:
     if isinstance(value, bool):
         return f"{found}::VARCHAR = {bind('true' if value else 'false')}"
     if isinstance(value, int | float):
-        kinds = "'BIGINT', 'UBIGINT', 'DOUBLE', 'HUGEINT', 'UHUGEINT'"
+        whole = isinstance(value, int) and abs(value) < 2**126
+        exact = f"try_cast({found} AS HUGEINT) = {bind(value)}::HUGEINT" if whole else "false"
+        try:
+            near = f"try_cast({found} AS DOUBLE) = {bind(float(value))}"
+        except OverflowError:
+            near = "false"
         return (
-            f"CASE WHEN json_type(payload, {path}) IN ({kinds}) THEN try_cast({found} AS DOUBLE) = {bind(float(value))} "
-            "ELSE false END"
+            f"CASE json_type(payload, {path}) WHEN 'DOUBLE' THEN {near} "
+            f"WHEN 'BIGINT' THEN {exact if whole else near} WHEN 'UBIGINT' THEN {exact if whole else near} ELSE false END"
         )
     return f"{found} = json({bind(json.dumps(value, ensure_ascii=False))})"
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kit.store.store import Store
-from kit.trace.forest import NO_TIME, Forest, Ints, Lent, Mask, forest
+from kit.trace.forest import NO_TIME, Forest, Ints, Lent, Mask, forest, ints
 
 KINDS = {
     "TASK": "task",
@@ -201,9 +201,9 @@ def _parents(grown: Forest, opening: Ints) -> pa.Array:
 def _service(grown: Forest, opening: Ints, neuron: pa.ChunkedArray, start: Ints, end: Ints, answered: Mask) -> Ints:
     """Return when service starts, or NO_TIME: the later of the start and the neuron's previous completion."""
     service = np.full(len(opening), NO_TIME)
-    codes = pc.fill_null(neuron.combine_chunks().dictionary_encode().indices, -1).to_numpy(zero_copy_only=False)
+    codes = ints(pc.fill_null(neuron.combine_chunks().dictionary_encode().indices, -1))
     place = np.flatnonzero(answered & (codes >= 0) & (start != NO_TIME) & (end != NO_TIME))
-    runs = grown.traces["run"].combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    runs = ints(grown.traces["run"].combine_chunks().dictionary_encode().indices)
     run = runs[grown.trace[opening[place]]]
     order = np.lexsort((place, end[place], codes[place], run))
     place, run = place[order], run[order]
@@ -219,7 +219,7 @@ def _selected(grown: Forest, traces: Sequence[str] | None) -> Mask:
     if traces is None:
         return np.ones(len(grown.traces), dtype=bool)
     wanted = pc.is_in(grown.traces["trace_id"], value_set=pa.array(list(traces), pa.string()))
-    return np.asarray(wanted.to_numpy(zero_copy_only=False), dtype=bool)
+    return ints(wanted.cast(pa.int8())) > 0
 
 
 def _texts(store: Store, grown: Forest, opening: Ints, closing: Ints) -> dict[str, pa.ChunkedArray]:

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kit.store.store import Store
-from kit.trace.forest import LABELS, NO_TIME, Forest, forest
+from kit.trace.forest import LABELS, NO_TIME, Forest, forest, ints
 
 _TEXTS = """
 SELECT rowid AS row, run, id, trace_id, parent_id, type FROM signals
@@ -72,7 +72,7 @@ def _texts(store: Store, grown: Forest, run: str | None) -> dict[str, pa.Chunked
     """Return run, id, trace_id, parent_id and type in the order of the forest."""
     names = ["run", "id", "trace_id", "parent_id", "type"]
     found = store.arrow(_TEXTS, {"run": run})
-    row = found["row"].to_numpy()
+    row = ints(found["row"])
     slot = np.empty(int(row.max(initial=-1)) + 1, dtype=np.int64)
     slot[row] = np.arange(len(row))
     events = found.select(names).take(pa.array(slot[grown.row[: len(row)]]))

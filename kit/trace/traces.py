@@ -1,11 +1,10 @@
 """One row per trace: how it ended, how long it took, how it is built and what is odd about it."""
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from kit.store.store import Store
-from kit.trace.forest import LABELS, NO_TIME, Forest, Ints, Mask, forest
+from kit.trace.forest import LABELS, NO_TIME, Forest, Ints, Mask, forest, ints
 
 STATUSES = {"FINAL": "completed", "ERROR": "failed", "STOP": "stopped"}
 """What the first signal of one of these types makes of its trace; without one it is open."""
@@ -182,7 +181,7 @@ def _first_types(grown: Forest) -> pa.Array:
 def _numbers(grown: Forest, texts: pa.Table, name: str) -> Ints:
     """Return a column of `texts` per trace, 0 where it has no row."""
     values = np.zeros(len(grown.traces), dtype=np.int64)
-    values[_places(grown, texts)] = texts[name].to_numpy()
+    values[_places(grown, texts)] = ints(texts[name])
     return values
 
 
@@ -200,8 +199,7 @@ def _places(grown: Forest, texts: pa.Table) -> Ints:
     ours = pa.table({"run": keys[0], "trace_id": keys[1], "place": np.arange(len(grown.traces))})
     joined = texts.select(["run", "trace_id"]).append_column("row", pa.array(np.arange(len(texts))))
     found = joined.join(ours, ["run", "trace_id"], join_type="left outer").sort_by("row")
-    places: npt.NDArray[np.int64] = found["place"].to_numpy()
-    return places
+    return ints(found["place"])
 
 
 def _moments(us: Ints) -> pa.Array:
