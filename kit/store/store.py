@@ -19,8 +19,8 @@ from kit.store.failures import translated
 from kit.store.migration import prepare
 from kit.table import DUCKDB_CONFIG, Table
 
-VIEWS = (("kit.cosmonapse", "views.sql"),)
-"""Package resources with the SQL views of each family, in the order of creation."""
+VIEWS = (("cosmonapse", "views.sql"),)
+"""Files with the SQL views of each family, in the order of creation."""
 
 
 class Store:
@@ -207,7 +207,8 @@ def _require_database(path: Path) -> None:
 
 
 def _views() -> str:
-    return "\n".join(resources.files(package).joinpath(name).read_text("utf-8") for package, name in VIEWS)
+    # Through the root package: importing a family to find its file would load pydantic.
+    return "\n".join(resources.files("kit").joinpath(*path).read_text("utf-8") for path in VIEWS)
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:

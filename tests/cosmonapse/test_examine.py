@@ -60,7 +60,7 @@ def reason(text: str, level: str = "loose") -> str:
         (line(neuron="coder", directed=ABSENT), ["legacy_neuron"]),
         (line(neuron="coder"), ["legacy_neuron"]),
         (line(neuron="another"), ["legacy_neuron"]),
-        (line(neuron=5), ["extra_keys"]),
+        (line(neuron=5, directed=ABSENT), ["extra_keys"]),
         ('{"type":"PLAN",' + line()[1:], ["duplicate_keys"]),
         (line(meta={"x": float("nan")}), ["nonfinite"]),
         (line(payload={"input": float("-inf")}), ["nonfinite"]),
