@@ -7,6 +7,7 @@ too.
 
 import inspect
 import re
+import typing
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -37,7 +38,7 @@ def public(module: ModuleType, path: str) -> Iterator[tuple[str, object]]:
         item = getattr(module, name)
         if isinstance(item, ModuleType) and hasattr(item, "__all__"):
             yield from public(item, f"{path}.{name}")
-        elif callable(item):
+        elif callable(item) and typing.get_origin(item) is None:  # a type alias holds no docstring
             yield f"{path}.{name}", item
             if inspect.isclass(item):
                 yield from ((f"{path}.{name}.{method}", value) for method, value in methods(item))

@@ -73,6 +73,19 @@ def read(path: str) -> pa.Table:
     return feather.read_table(path, memory_map=False)
 
 
+def from_store(path: str) -> pa.Table:
+    """The columns of a structure peer, from a store of the kit."""
+    import duckdb
+
+    with duckdb.connect(path, read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        found: pa.Table = connection.sql(
+            "SELECT id, trace_id, parent_id, type, directed_id, epoch_us(ts) AS ts FROM signals "
+            "ORDER BY canonical DESC, line"
+        ).to_arrow_table()
+    return found
+
+
 def columns(capture: str) -> pa.Table:
     """The columns `id trace_id parent_id type ts directed_id`, of equal ids the canonical row first."""
     table = msgspec_loop.read(capture).signals

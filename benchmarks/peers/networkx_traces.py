@@ -9,6 +9,11 @@ import pyarrow as pa
 from benchmarks.peers import events as peer
 
 
+def from_store(path: str) -> dict[str, Any]:
+    """`structure` of the signals in a store of the kit, reading included."""
+    return structure(peer.from_store(path))
+
+
 def structure(table: pa.Table) -> dict[str, Any]:
     """Labels, depth, children, critical paths and latencies: `events.result` says what and in which order."""
     events = peer.prepare(table)

@@ -13,6 +13,11 @@ import rustworkx as rx
 from benchmarks.peers import events as peer
 
 
+def from_store(path: str) -> dict[str, Any]:
+    """`structure` of the signals in a store of the kit, reading included."""
+    return structure(peer.from_store(path))
+
+
 def structure(table: pa.Table) -> dict[str, Any]:
     """Labels, depth, children, critical paths and latencies: `events.result` says what and in which order."""
     events = peer.prepare(table)

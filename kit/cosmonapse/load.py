@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+from duckdb.func import ARROW
 
 from kit import schema
 from kit.cosmonapse import plain
@@ -39,7 +40,7 @@ class Loading:
         """Load batches of (line, byte_offset, text); what cannot be a row is appended to `quarantine`."""
         name = f"kit_doubtful_{self.source_id}"
         self.connection.create_function(
-            name, self._doubtful, ["BIGINT", "BIGINT", "VARCHAR"], "BOOLEAN", type="arrow", side_effects=True
+            name, self._doubtful, ["BIGINT", "BIGINT", "VARCHAR"], "BOOLEAN", type=ARROW, side_effects=True
         )
         try:
             for batch in batches:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import duckdb
 
 
-class Reason(NamedTuple):
+@dataclass(frozen=True)
+class Reason:
     """Lines in quarantine for one reason: how many, and the first of them as an example."""
 
     count: int
@@ -65,12 +66,35 @@ class LoadReport:
     """Duplicates whose bytes differ from the row they repeat."""
     timing: Timing = field(compare=False)
 
-    lines = property(lambda self: sum(source.lines for source in self.sources))
-    rows = property(lambda self: sum(source.rows for source in self.sources))
-    duplicates = property(lambda self: sum(source.duplicates for source in self.sources))
-    quarantined = property(lambda self: sum(source.quarantined for source in self.sources))
-    skipped = property(lambda self: sum(source.skipped for source in self.sources))
-    complete = property(lambda self: all(source.complete for source in self.sources))
+    @property
+    def lines(self) -> int:
+        """Lines, array elements or entries of all sources."""
+        return sum(source.lines for source in self.sources)
+
+    @property
+    def rows(self) -> int:
+        """Lines that became rows."""
+        return sum(source.rows for source in self.sources)
+
+    @property
+    def duplicates(self) -> int:
+        """Lines that repeat a row."""
+        return sum(source.duplicates for source in self.sources)
+
+    @property
+    def quarantined(self) -> int:
+        """Lines kept in quarantine."""
+        return sum(source.quarantined for source in self.sources)
+
+    @property
+    def skipped(self) -> int:
+        """Blank and comment lines."""
+        return sum(source.skipped for source in self.sources)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every source was read to its end."""
+        return all(source.complete for source in self.sources)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values for JSON: totals, then one entry a source."""
@@ -166,7 +190,8 @@ Findings = tuple[dict[str, Reason], dict[str, int], int]
 
 def source_counts(connection: duckdb.DuckDBPyConnection, run: str, source_id: int, *, new_lines: int) -> SourceCounts:
     """Return the account of a source as the store has it."""
-    return SourceCounts(*connection.execute(COUNTS, [run, source_id]).fetchall()[0], new_lines=new_lines)
+    found = connection.execute(COUNTS, [run, source_id]).fetchall()[0]
+    return SourceCounts._make((*found, new_lines))
 
 
 def findings(

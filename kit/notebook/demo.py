@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kit import datasets
 from kit.io import LoadReport
-from kit.notebook.study import Study, load_study
+from kit.notebook.study import Study
 from kit.notebook.trace import Trace
 
 if TYPE_CHECKING:
@@ -39,10 +39,11 @@ class Demo:
 
 def demo(name: str = "cosmonapse-small") -> Demo:
     """Return a Demo on a shipped data set: load it, take the trace that delegated most, and draw it."""
-    study = load_study(datasets.path(name))
+    study = Study()
+    report = study.load(datasets.path(name))
     chosen = max(study.traces().rows(), key=lambda row: (row["children_traces"], row["signals"], row["trace_id"]))
     trace = study.trace(chosen["trace_id"])
-    return Demo(study, study.report, trace, trace.plot())
+    return Demo(study, report, trace, trace.plot())
 
 
 def _stable(report: LoadReport) -> str:

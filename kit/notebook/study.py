@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
@@ -40,11 +40,16 @@ STATE = "SELECT count(*), max(source_id), sum(lines), sum(rows) FROM sources"
 class Study(Store):
     """A store with the verbs of an analysis; a context manager, closed at the end of its block."""
 
+    report: io.LoadReport | None = None
+    """The account of the latest load."""
+    _held: tuple[object, dict[str | None, Forest]] = (None, {})
+
     def load(
         self, source: Any, *, run: str = "capture", level: Level = "loose", progress: "bool | Progress | None" = None
     ) -> io.LoadReport:
         """Load a path, glob, folder, list, file object, lines or Arrow table into `run`; see `kit.io.load`."""
-        return io.load(self, source, run=run, level=level, progress=progress)
+        self.report = io.load(self, source, run=run, level=level, progress=progress)
+        return self.report
 
     def sql(self, query: str, params: Sequence[object] | Mapping[str, object] | None = None) -> Table:
         """Return the answer of DuckDB to `query`, lazily; values are bound from `params`."""
@@ -138,7 +143,7 @@ class Study(Store):
         """Return the directly-follows graph as a `networkx.DiGraph`."""
         return dfg_graph(self, run, activity)
 
-    def variants(self, *, run: str | None = None, by: str = "sequence", activity: str = "type") -> Table:
+    def variants(self, *, run: str | None = None, by: Literal["sequence", "tree"] = "sequence", activity: str = "type") -> Table:
         """Return the variants of the workflow traces, by `sequence` or by causal `tree`, the frequent ones first."""
         return Table(variants(self, run, by=by, activity=activity), name="variants")
 
@@ -221,12 +226,12 @@ class Study(Store):
     def _forest(self, run: str | None) -> Forest:
         """Return the structure of a run, kept until the store holds something else."""
         state = tuple(self.execute(STATE)[0])
-        held: tuple[object, dict[str | None, Forest]] = getattr(self, "_held", (None, {}))
-        if held[0] != state:
-            held = self._held = (state, {})
-        if run not in held[1]:
-            held[1][run] = forest(self, run)
-        return held[1][run]
+        if self._held[0] != state:
+            self._held = (state, {})
+        held = self._held[1]
+        if run not in held:
+            held[run] = forest(self, run)
+        return held[run]
 
     def _named(self, name: str, query: str, params: Mapping[str, object] | None = None) -> Table:
         found = self.query(query, params)
@@ -274,5 +279,5 @@ def load_study(source: Any, *, run: str = "capture", level: Level = "loose") -> 
     The account of the load is `study.report`.
     """
     study = Study()
-    study.report = study.load(source, run=run, level=level)
+    study.load(source, run=run, level=level)
     return study

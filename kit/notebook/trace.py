@@ -72,7 +72,7 @@ class Trace:
         return plot.waterfall(self.spans(), **{"critical": self.critical_path(), **options})
 
     def __len__(self) -> int:
-        return self.events.num_rows
+        return int(self.events.num_rows)
 
     def _headline(self) -> str:
         others = len(set(self.events["trace_id"].to_pylist())) - 1
