@@ -19,9 +19,15 @@ from kit.schema import REBUILT
 SHAPE = """{"v":"VARCHAR","id":"VARCHAR","trace_id":"VARCHAR","parent_id":"VARCHAR","type":"VARCHAR",\
 "directed":{"id":"VARCHAR","type":"VARCHAR","capabilities":["VARCHAR"]},"ts":"VARCHAR",\
 "payload":"JSON","meta":"JSON"}"""
-STAMP = r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?Z"
+STAMP = r"(?:[1-9]\d{3}|0[1-9]\d\d|00[1-9]\d|000[1-9])-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?Z"
 NONFINITE = r"[:,\[][ \t\r]*-?(?:[nN][aA]|[iI])"
 TRAILING_COMMA = r",[ \t\r]*[\]}]"
+DEPTH = """CASE WHEN strlen(payload) + strlen(meta) < 400 THEN true
+     ELSE strlen(line_text) - strlen(translate(line_text, '[{', '')) < 200 END"""
+"""Nothing is nested as deep as `examine` refuses: two brackets a level are needed, in strings or not."""
+DIGITS = """CASE WHEN strlen(payload) + strlen(meta) < 4300 THEN true
+     ELSE NOT regexp_matches(line_text, '[0-9]{1000}') END"""
+"""No integer is as long as Python and `examine` refuse; RE2 counts to a thousand."""
 ULID = "[0-7][0-9A-HJKMNP-TV-Z]{25}"
 
 UNREPEATED = (
@@ -92,6 +98,8 @@ def _always() -> Sequence[str]:
         f"list_contains([{types}], j.type)",
         f"regexp_full_match(j.ts, '{STAMP}')",
         "stamp IS NOT NULL",
+        DEPTH,
+        DIGITS,
         "starts_with(payload, '{')",
         "starts_with(meta, '{')",
         f"NOT regexp_matches(payload, '{NONFINITE}')",

@@ -52,7 +52,7 @@ class ColumnarReader:
                     f"{self.uri}: a table of signals needs the column raw, or {', '.join(NEEDED)}; "
                     f"it has {', '.join(rows.schema.names[:12])}"
                 )
-            lines = [(number, text) for row in _values(rows) if (text := self._text(row)) and (number := self.line)]
+            lines = [(self.line, text) for row in _values(rows) if (text := self._text(row)) is not None]
             if lines:
                 numbers = [number for number, _ in lines]
                 yield pa.RecordBatch.from_arrays(
@@ -70,7 +70,7 @@ class ColumnarReader:
         raw = row.get("raw")
         if isinstance(raw, str) and raw.strip():
             text = raw
-        elif isinstance(raw, bytes):
+        elif isinstance(raw, bytes) and raw.strip():
             try:
                 text = raw.decode()
             except UnicodeDecodeError as error:
@@ -79,7 +79,8 @@ class ColumnarReader:
             try:
                 text = _envelope(row)
             except (ValueError, TypeError, RecursionError) as error:
-                return self._reject("bad_json", f"the columns make no line: {error}", repr(row).encode("utf-8", "replace"))
+                shown = repr(row).encode("utf-8", "replace")
+                return self._reject("bad_json", f"the columns make no line: {error}", shown)
         if self.container == "table":
             self.digest.update(text.encode() + b"\n")
         return text

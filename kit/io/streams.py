@@ -46,7 +46,9 @@ class Peekable:
             return data
         if self._broken is not None:
             raise self._broken
-        return self._stream.read(size)
+        data = self._stream.read(size)
+        data, self._held = data[:size], data[size:]
+        return data
 
     @property
     def broken(self) -> BrokenStreamError | None:
@@ -119,7 +121,7 @@ class _Decompressed:
         self._frame_bytes = self._made = 0
 
     def read(self, size: int) -> bytes:
-        """Return about `size` bytes, fewer only before the end or a break."""
+        """Return at least `size` bytes, fewer only before the end or a break."""
         pieces: list[bytes] = []
         while size > 0 and self._broken is None and not self._ended:
             data = self._step()

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from benchmarks import irregular
 from kit import io
-from kit.cosmonapse.examine import MAX_DEPTH, _depth
 from kit.cosmonapse.wire import LEVELS
 from kit.store.store import Store
 
@@ -54,13 +53,7 @@ LONG_INTEGER = LINE.format(**(REGULAR | {"payload": '{"a":' + "9" * 4301 + "}"})
 TOO_DEEP = LINE.format(**(REGULAR | {"payload": '{"a":' + "[" * 200 + "]" * 200 + "}"}))
 
 
-def is_open(line: str) -> bool:
-    """Whether the paths are known to differ on a line, see the tests marked xfail."""
-    return "0000-01" in line or DIGITS.search(line) is not None or _depth(line) > MAX_DEPTH
-
-
 def check(store: Store, lines: list[str], level: str = "loose") -> None:
-    lines = [line for line in lines if not is_open(line)]
     for line, found in zip(lines, oddlines.bulk(store, lines, level), strict=True):
         assert found == oddlines.expected(line, level), line[:2000]
 
@@ -99,7 +92,7 @@ def test_the_sample_has_one_outcome_on_both_paths(store: Store, level: str) -> N
     check(store, oddlines.sample_lines(), level)
 
 
-@settings(max_examples=60)
+@settings(max_examples=50)
 @given(st.lists(oddlines.odd_lines(), min_size=10, max_size=60))
 def test_any_odd_lines_have_one_outcome_on_both_paths(store: Store, lines: list[str]) -> None:
     check(store, lines)
@@ -112,7 +105,6 @@ def test_very_many_odd_lines_have_one_outcome_on_both_paths(store: Store, lines:
     check(store, lines, level)
 
 
-@pytest.mark.xfail(strict=True, reason="kit/cosmonapse/plain.py takes what the SDK and the exact path refuse")
 @pytest.mark.parametrize("line", [YEAR_0, LONG_INTEGER, TOO_DEEP], ids=["year 0", "4301 digits", "202 levels"])
 def test_what_the_sdk_cannot_read_is_refused_in_bulk_too(store: Store, line: str) -> None:
     assert oddlines.bulk(store, [line]) == [oddlines.expected(line)]
@@ -121,8 +113,8 @@ def test_what_the_sdk_cannot_read_is_refused_in_bulk_too(store: Store, line: str
 def test_a_line_fares_alone_as_it_does_among_others() -> None:
     rng = Random(11)
     base = oddlines.sample_lines()
-    lines = [oddlines.odd(rng.choice(base), rng.choices(oddlines.CHANGES, k=2), rng.randrange(2**32)) for _ in range(40)]
-    lines = [line for line in lines if line.strip() and not line.strip().startswith("#") and not is_open(line)]
+    lines = [oddlines.odd(rng.choice(base), rng.choices(oddlines.CHANGES, k=2), rng.randrange(2**32)) for _ in range(12)]
+    lines = [line for line in lines if line.strip() and not line.strip().startswith("#")]
     for line in lines:
         with Store(threads=1) as alone:
             io.load(alone, [line])

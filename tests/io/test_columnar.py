@@ -21,12 +21,12 @@ def as_parquet(table: pa.Table, path: Path) -> None:
 
 def as_file(table: pa.Table, path: Path) -> None:
     with pa.ipc.new_file(path, table.schema) as writer:
-        writer.write(table, max_chunksize=100)
+        writer.write_table(table, max_chunksize=100)
 
 
 def as_stream(table: pa.Table, path: Path) -> None:
     with pa.ipc.new_stream(path, table.schema) as writer:
-        writer.write(table, max_chunksize=100)
+        writer.write_table(table, max_chunksize=100)
 
 
 @pytest.mark.parametrize("write", [as_parquet, as_file, as_stream])
