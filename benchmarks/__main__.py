@@ -93,7 +93,15 @@ def loading(rounds: int) -> str:
     ]
     reopened = run({"reopen and count": Case(f"{KIT}:reopen", [str(stored(1_000_000))])}, rounds)
     goals.append(goal("loading / reopening and counting", kit / reopened["reopen and count"].seconds, 50, least=True))
-    return "\n".join(["## Loading 1M lines (353 MB, 0.1 % odd lines of 38 kinds)", "", markdown(found | reopened, of="kit"), "", *goals])
+    return "\n".join(
+        [
+            "## Loading 1M lines (353 MB, 0.1 % odd lines of 38 kinds)",
+            "",
+            markdown(found | reopened, of="kit"),
+            "",
+            *goals,
+        ]
+    )
 
 
 def large(rounds: int) -> str:
@@ -122,7 +130,9 @@ def structure(rounds: int) -> str:
         goal("rustworkx / kit", s["rustworkx"] / kit, 1.5, least=True),
         f"- labels of all three {'are equal' if agree else f'DIFFER: {same}'}",
     ]
-    return "\n".join(["## Structure of 1M signals, each from the same store file", "", markdown(found, of="kit"), "", *goals])
+    return "\n".join(
+        ["## Structure of 1M signals, each from the same store file", "", markdown(found, of="kit"), "", *goals]
+    )
 
 
 def growth(rounds: int) -> str:

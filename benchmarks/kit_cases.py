@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-import kit.cosmonapse  # noqa: F401  imports are not part of the time
+import kit.cosmonapse
 import kit.io
 import kit.plot  # noqa: F401
 from kit.notebook.study import Study
@@ -19,7 +19,10 @@ from kit.trace.layout import layout
 
 def load(path: str, memory_limit: str | None = None) -> dict[str, Any]:
     """Load a capture into a new file-backed store, all checks and the account of lines included, and close it."""
-    with tempfile.TemporaryDirectory() as folder, Study(Path(folder) / "store.duckdb", memory_limit=memory_limit) as study:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Study(Path(folder) / "store.duckdb", memory_limit=memory_limit) as study,
+    ):
         report = study.load(path, progress=False)
     counts = ("lines", "rows", "duplicates", "quarantined", "skipped")
     return {name: getattr(report, name) for name in counts} | {"flags": dict(report.flags)}

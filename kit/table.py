@@ -63,7 +63,7 @@ class Table:
         row lacks is missing there. Raises ArgumentError where `expand` is not a column of JSON objects.
         """
         table = self.arrow()
-        frame = table.to_pandas()
+        frame: pd.DataFrame = table.to_pandas()
         for field in table.schema:
             if pa.types.is_list(field.type):
                 values = table[field.name].to_pylist()
@@ -81,7 +81,7 @@ class Table:
         """Return the answer to `query`, in which this table is called `self`."""
         if isinstance(self._source, pa.Table):
             # DuckDB finds the Arrow table by its name in this scope.
-            connection = duckdb.connect(config=DUCKDB_CONFIG)
+            connection = duckdb.connect(config={**DUCKDB_CONFIG})
             connection.execute("SET TimeZone = 'UTC'")
             connection.register("self", self._source)
             return Table(connection.sql(query).to_arrow_table())

@@ -23,30 +23,164 @@ Change = Callable[[str, Random], str]
 
 VALUES = (
     *("NaN", "nan", "Infinity", "-Infinity", "inf", "-inf", "infinity", "NAN", "nAn", "-NaN"),
-    *("1e5", "1E5", "10.50", "-0.0", "-0", "0", "1e400", "-1e400", "1e-400", "5e-324", "01", "1.", ".5", "+1", "1e", "0x1"),
+    *(
+        "1e5",
+        "1E5",
+        "10.50",
+        "-0.0",
+        "-0",
+        "0",
+        "1e400",
+        "-1e400",
+        "1e-400",
+        "5e-324",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "1e",
+        "0x1",
+    ),
     *(str(2**53 + 1), str(2**63), str(2**64), str(-(2**63) - 1), str(10**100), "9" * 4300, "9" * 4301, "1.0", "1_0"),
     *("null", "true", "false", "True", "None", "undefined", "tru", "nul", "{}", "[]", "[null]", '[""]', '{"":null}'),
-    *('""', '"x"', '"1"', '"evt_"', '"trc_"', '"\\u0000"', '"\\ud83d\\ude00"', '"\\ud800"', '"\\udc00\\ud800"', '"\\/"'),
-    *('"\\x41"', '"\\n"', '"a\tb"', '"a\x7fb"', '"a\u2028b"', '"\ufeff"', '"nan"', '"[NaN]"', '":NaN,"', '",}"', '"é☃"'),
-    *('{"a":1,"a":2}', '{"a":{"b":1,"b":1}}', '[{"k":1,"k":2}]', '{"a":1,"\\u0061":2}', "[1,]", '{"a":1,}', "[,]", "[1 2]"),
-    *("'x'", "{a:1}", "/*c*/1", "1//c", '{"id":"a","type":null,"capabilities":[]}', '{"id":"a"}', '{"id":null,"id":"b"}'),
+    *(
+        '""',
+        '"x"',
+        '"1"',
+        '"evt_"',
+        '"trc_"',
+        '"\\u0000"',
+        '"\\ud83d\\ude00"',
+        '"\\ud800"',
+        '"\\udc00\\ud800"',
+        '"\\/"',
+    ),
+    *(
+        '"\\x41"',
+        '"\\n"',
+        '"a\tb"',
+        '"a\x7fb"',
+        '"a\u2028b"',
+        '"\ufeff"',
+        '"nan"',
+        '"[NaN]"',
+        '":NaN,"',
+        '",}"',
+        '"é☃"',
+    ),
+    *(
+        '{"a":1,"a":2}',
+        '{"a":{"b":1,"b":1}}',
+        '[{"k":1,"k":2}]',
+        '{"a":1,"\\u0061":2}',
+        "[1,]",
+        '{"a":1,}',
+        "[,]",
+        "[1 2]",
+    ),
+    *(
+        "'x'",
+        "{a:1}",
+        "/*c*/1",
+        "1//c",
+        '{"id":"a","type":null,"capabilities":[]}',
+        '{"id":"a"}',
+        '{"id":null,"id":"b"}',
+    ),
     *('{"capabilities":["x",1]}', '{"capabilities":null}', '{"type":5}', '{"id":"a","zone":"z"}', '{"id":1.0}'),
     *('{"id":"a,b","type":"c\\"d","capabilities":["e, f","g"]}', '{"capabilities":[],"type":"t","id":"i"}'),
 )
 STAMPS = (
     *("2026-05-16T14:22:01Z", "2026-05-16T14:22:01.3Z", "2026-05-16T14:22:01.391Z", "2026-05-16T14:22:01.391000Z"),
-    *("2026-05-16T14:22:01.123456789Z", "2026-05-16T14:22:01.1234567Z", "2026-05-16T14:22:01.1234567890Z", "2026-05-16"),
-    *("2026-05-16T14:22:01", "2026-05-16 14:22:01Z", "2026-05-16t14:22:01z", "2026-05-16T14:22Z", "2026-05-16T14:22:60Z"),
-    *("2026-05-16T24:00:00Z", "2026-02-29T00:00:00Z", "2024-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-05-16T14:22:01+02:00"),
-    *("2026-05-16T14:22:01+0200", "2026-05-16T14:22:01-00:00", "2026-05-16T14:22:01.5+14:00", "0001-01-01T00:00:00+14:00"),
+    *(
+        "2026-05-16T14:22:01.123456789Z",
+        "2026-05-16T14:22:01.1234567Z",
+        "2026-05-16T14:22:01.1234567890Z",
+        "2026-05-16",
+    ),
+    *(
+        "2026-05-16T14:22:01",
+        "2026-05-16 14:22:01Z",
+        "2026-05-16t14:22:01z",
+        "2026-05-16T14:22Z",
+        "2026-05-16T14:22:60Z",
+    ),
+    *(
+        "2026-05-16T24:00:00Z",
+        "2026-02-29T00:00:00Z",
+        "2024-02-29T00:00:00Z",
+        "2026-13-01T00:00:00Z",
+        "2026-05-16T14:22:01+02:00",
+    ),
+    *(
+        "2026-05-16T14:22:01+0200",
+        "2026-05-16T14:22:01-00:00",
+        "2026-05-16T14:22:01.5+14:00",
+        "0001-01-01T00:00:00+14:00",
+    ),
     *("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "0000-01-01T00:00:00Z"),
-    *("1747405321391", "1747405321", "1747405321.5", "-1", "1e9", "NaN", "inf", "", " ", "yesterday", "14:22", "20260516T142201Z"),
-    *("2026-05-16T14:22:01.Z", "2026-05-16T14:22:01,5Z", " 2026-05-16T14:22:01Z", "2026-05-16T14:22:01Z ", "２０２６-05-16T14:22:01Z"),
-    *("2026-05-16T14:22:01.391\\u005a", "2026-05-16T14:22:01Z\\u0000", "+2026-05-16T14:22:01Z", "12026-05-16T14:22:01Z"),
+    *(
+        "1747405321391",
+        "1747405321",
+        "1747405321.5",
+        "-1",
+        "1e9",
+        "NaN",
+        "inf",
+        "",
+        " ",
+        "yesterday",
+        "14:22",
+        "20260516T142201Z",
+    ),
+    *(
+        "2026-05-16T14:22:01.Z",
+        "2026-05-16T14:22:01,5Z",
+        " 2026-05-16T14:22:01Z",
+        "2026-05-16T14:22:01Z ",
+        "２０２６-05-16T14:22:01Z",
+    ),
+    *(
+        "2026-05-16T14:22:01.391\\u005a",
+        "2026-05-16T14:22:01Z\\u0000",
+        "+2026-05-16T14:22:01Z",
+        "12026-05-16T14:22:01Z",
+    ),
 )
-VERSIONS = ("1", "1.", "1.5", "1.5.2", "1.é", "1.\\u0041", "1.\\n", "2", "10", "01", "", " 1", "1 ", "0.9", "1,5", "\\u0031")
+VERSIONS = (
+    "1",
+    "1.",
+    "1.5",
+    "1.5.2",
+    "1.é",
+    "1.\\u0041",
+    "1.\\n",
+    "2",
+    "10",
+    "01",
+    "",
+    " 1",
+    "1 ",
+    "0.9",
+    "1,5",
+    "\\u0031",
+)
 TYPES = ("TASK", "task", "VOTE", "", "TASK ", "AUDIT", "THOUGHT_DELTA", "TAS\\u004b", "\\u0000")
-IDS = ("evt_", "evt_1", "evt_é", "trc_1", "", "x", "evt_a\\u0000b", "evt_\\u0041", "\\u0065vt_1", "evt_ ", "EVT_1", "evt_\u2028", "evt_\\ud800")
+IDS = (
+    "evt_",
+    "evt_1",
+    "evt_é",
+    "trc_1",
+    "",
+    "x",
+    "evt_a\\u0000b",
+    "evt_\\u0041",
+    "\\u0065vt_1",
+    "evt_ ",
+    "EVT_1",
+    "evt_\u2028",
+    "evt_\\ud800",
+)
 
 
 def _field(name: str, value: str) -> Change:
@@ -74,7 +208,9 @@ def _any_field(line: str, rng: Random) -> str:
 def _inside(line: str, rng: Random) -> str:
     """Put an odd value into payload, meta, directed, or deeper."""
     name = rng.choice(["payload", "meta", "meta", "directed"])
-    shape = rng.choice(['{{"k":{}}}', '{{"k":[{}]}}', '{{"a":1,"k":{{"b":[0,{}],"c":2}}}}', '{{ "k" : {} }}', '{{"a":{},"b":1}}'])
+    shape = rng.choice(
+        ['{{"k":{}}}', '{{"k":[{}]}}', '{{"a":1,"k":{{"b":[0,{}],"c":2}}}}', '{{ "k" : {} }}', '{{"a":{},"b":1}}']
+    )
     return _field(name, shape.format(rng.choice(VALUES)))(line, rng)
 
 
@@ -124,7 +260,9 @@ def _repeated_key(line: str, rng: Random) -> str:
     if not starts:
         return line
     at = rng.choice(starts)
-    name = rng.choice(['"meta":{}', '"type":"PLAN"', '"id":"evt_0"', '"q":1', '"k":2', '"trace_id":"trc_0"', '"\\u0069d":"evt_9"'])
+    name = rng.choice(
+        ['"meta":{}', '"type":"PLAN"', '"id":"evt_0"', '"q":1', '"k":2', '"trace_id":"trc_0"', '"\\u0069d":"evt_9"']
+    )
     return line[:at] + name + ("" if line[at : at + 1] == "}" else ",") + line[at:]
 
 
@@ -165,7 +303,9 @@ def _deep(line: str, rng: Random) -> str:
 
 def _legacy(line: str, rng: Random) -> str:
     line = _field("neuron", rng.choice(['"coder"', '""', "null", "5", '["a"]']))(line, rng)
-    return _field("directed", rng.choice(["null", "{}", '{"id":"coder"}', '{"id":"other","type":"t","capabilities":[]}']))(line, rng)
+    return _field(
+        "directed", rng.choice(["null", "{}", '{"id":"coder"}', '{"id":"other","type":"t","capabilities":[]}'])
+    )(line, rng)
 
 
 def _irregular(line: str, rng: Random) -> str:
@@ -242,7 +382,9 @@ def bulk(store: Store, lines: list[str], level: str = "loose") -> list[dict[str,
         columns = [list(range(1, len(lines) + 1)), [0] * len(lines), lines]
         arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
         loading.load(iter([pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)]))
-        rows = store.arrow("SELECT * REPLACE (epoch_us(ts) AS ts) FROM signals WHERE run = 'bulk' AND source_id = 1").to_pylist()
+        rows = store.arrow(
+            "SELECT * REPLACE (epoch_us(ts) AS ts) FROM signals WHERE run = 'bulk' AND source_id = 1"
+        ).to_pylist()
     finally:
         connection.execute("ROLLBACK")
     found = {row["line"]: comparable(row) for row in rows}

@@ -98,6 +98,7 @@ class ArrayReader:
     def _element_end(self) -> int | None:
         """Return where in the text the element that begins here ends, or None where the array breaks."""
         while True:
+            end: int | None
             try:
                 _, end = DECODER.raw_decode(self._text, self._at)
             except (ValueError, RecursionError) as error:

@@ -74,13 +74,15 @@ class ColumnarReader:
             try:
                 text = raw.decode()
             except UnicodeDecodeError as error:
-                return self._reject("bad_utf8", f"byte {error.start} of the line: {error.reason}", raw)
+                self._reject("bad_utf8", f"byte {error.start} of the line: {error.reason}", raw)
+                return None
         else:
             try:
                 text = _envelope(row)
             except (ValueError, TypeError, RecursionError) as error:
                 shown = repr(row).encode("utf-8", "replace")
-                return self._reject("bad_json", f"the columns make no line: {error}", shown)
+                self._reject("bad_json", f"the columns make no line: {error}", shown)
+                return None
         if self.container == "table":
             self.digest.update(text.encode() + b"\n")
         return text
@@ -128,9 +130,7 @@ def _values(rows: pa.RecordBatch) -> list[dict[str, Any]]:
     try:
         found: list[dict[str, Any]] = rows.to_pylist()
     except UnicodeDecodeError:
-        binary = [
-            column.cast(pa.binary()) if pa.types.is_string(column.type) else column for column in rows.columns
-        ]
+        binary = [column.cast(pa.binary()) if pa.types.is_string(column.type) else column for column in rows.columns]
         return [
             {name: value if name == "raw" else _decoded(value) for name, value in row.items()}
             for row in pa.RecordBatch.from_arrays(binary, rows.schema.names).to_pylist()

@@ -72,7 +72,7 @@ def _paths(text: str) -> list[Input]:
     if path.exists():
         return [_file(path, text)]
     if glob.has_magic(text):
-        matches = sorted(glob.glob(os.fspath(path), recursive=True))
+        matches = sorted(glob.glob(os.fspath(path), recursive=True))  # noqa: PTH207  Path.glob takes no absolute pattern
         files = [Path(match) for match in matches if Path(match).is_file()]
         if not files:
             raise SourceNotFoundError(f"{text}: the pattern matches no file in {Path.cwd().name or 'this folder'}")

@@ -245,9 +245,7 @@ def _reader(stream: Peekable, item: Input, what: Kind) -> AnyReader:
     return LineReader(stream)
 
 
-def _small_family(
-    load: Load, batches: Iterator[pa.RecordBatch], family: str, source_id: int
-) -> list[dict[str, Any]]:
+def _small_family(load: Load, batches: Iterator[pa.RecordBatch], family: str, source_id: int) -> list[dict[str, Any]]:
     """Load a registry snapshot or a journal, which are small, entry by entry; return what is refused."""
     table, make = ROWS[family]
     rows, refused = [], []

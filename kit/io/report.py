@@ -128,7 +128,9 @@ class LoadReport:
             found.append("flags: " + ", ".join(f"{flag} {count:,}" for flag, count in self.flags.items()))
         for source in self.sources:
             if source.new_lines != source.lines:
-                found.append(f"{_named(source.uri)}: {source.new_lines:,} of the lines are new, the others were loaded before")
+                found.append(
+                    f"{_named(source.uri)}: {source.new_lines:,} of the lines are new, the others were loaded before"
+                )
             if source.note:
                 found.append(f"{_named(source.uri)}: {source.note}")
         return found
@@ -194,9 +196,7 @@ def source_counts(connection: duckdb.DuckDBPyConnection, run: str, source_id: in
     return SourceCounts._make((*found, new_lines))
 
 
-def findings(
-    connection: duckdb.DuckDBPyConnection, run: str, source_ids: list[int]
-) -> Findings:
+def findings(connection: duckdb.DuckDBPyConnection, run: str, source_ids: list[int]) -> Findings:
     """Return the quarantine by reason, the rows by flag and the number of re-encoded duplicates of some sources."""
     place = [run, source_ids]
     reasons = {

@@ -143,7 +143,9 @@ class Study(Store):
         """Return the directly-follows graph as a `networkx.DiGraph`."""
         return dfg_graph(self, run, activity)
 
-    def variants(self, *, run: str | None = None, by: Literal["sequence", "tree"] = "sequence", activity: str = "type") -> Table:
+    def variants(
+        self, *, run: str | None = None, by: Literal["sequence", "tree"] = "sequence", activity: str = "type"
+    ) -> Table:
         """Return the variants of the workflow traces, by `sequence` or by causal `tree`, the frequent ones first."""
         return Table(variants(self, run, by=by, activity=activity), name="variants")
 

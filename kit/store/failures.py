@@ -12,7 +12,8 @@ from kit.errors import ArgumentError, StoreError, StoreFullError, StoreLockedErr
 HOLDER = re.compile(r"Conflicting lock is held in (.+?)\.? See also")
 FULL = re.compile(
     r"No space left on device|disk quota exceeded|Could not write all bytes|File too large|database file limit"
-    r"|Could not write file", re.IGNORECASE
+    r"|Could not write file",
+    re.IGNORECASE,
 )
 FOREIGN = re.compile(r"not a valid DuckDB database file|Serialization|older version|newer version", re.IGNORECASE)
 

@@ -80,7 +80,9 @@ def stored_version(connection: duckdb.DuckDBPyConnection, path: Path | None) -> 
     if "kit_schema" in tables:
         found = connection.execute("SELECT version FROM kit_schema").fetchall()
         return int(found[0][0]) if found else None
-    tables |= {row[0] for row in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()}
+    tables |= {
+        row[0] for row in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
+    }
     if tables:
         raise StoreVersionError(
             f"{path}: a DuckDB database, but no store of the kit (tables: {', '.join(sorted(tables)[:5])}). "

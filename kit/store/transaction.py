@@ -85,7 +85,8 @@ class Load:
 
     def _count(self, tables: Iterable[str], source_id: int) -> int:
         union = " UNION ALL ".join(
-            f'SELECT count(*) AS n FROM "{table}" WHERE run = $run AND source_id = $source' for table in tables
+            f'SELECT count(*) AS n FROM "{table}" WHERE run = $run AND source_id = $source'  # noqa: S608  our names
+            for table in tables
         )
         found = self.connection.execute(
             f"SELECT sum(n) FROM ({union})",  # noqa: S608  our names

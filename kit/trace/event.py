@@ -9,10 +9,10 @@ from typing import Any
 
 from kit.errors import ArgumentError, NotFoundError
 from kit.store.store import Store
+from kit.trace.events import trace_events
 from kit.trace.forest import Forest
 from kit.trace.graph import graph
 from kit.trace.spans import spans
-from kit.trace.events import trace_events
 
 Row = Mapping[str, Any]
 
@@ -46,7 +46,7 @@ class Event:
     def _facts(self) -> list[tuple[str, str]]:
         signal = self.signal
         span = self.span
-        facts = [
+        return [
             ("event", f"{self.id} ({signal['type']})"),
             ("trace", str(signal["trace_id"])),
             ("neuron", str(signal["directed_id"] or "-")),
@@ -61,7 +61,6 @@ class Event:
             ("meta", _shown(signal["meta"])),
             ("source", f"{PurePath(self.uri).name}, line {self.line:,}"),
         ]
-        return facts
 
 
 def event(store: Store, event_id: str, *, run: str | None = None, grown: Forest | None = None) -> Event:

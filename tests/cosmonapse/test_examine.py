@@ -138,7 +138,9 @@ def test_higher_levels_move_more_to_quarantine(text: str, validate: str | None, 
 
 def test_nothing_is_invented() -> None:
     bare = row('{"id":"evt_1","trace_id":"trc_1","type":"TASK"}')
-    assert [bare[name] for name in ("ts", "ts_text", "parent_id", "directed_id", "directed_capabilities", "extra")] == [None] * 6
+    assert [bare[name] for name in ("ts", "ts_text", "parent_id", "directed_id", "directed_capabilities", "extra")] == [
+        None
+    ] * 6
     assert (bare["v"], bare["payload"], bare["meta"]) == ("1", "{}", "{}")
 
 

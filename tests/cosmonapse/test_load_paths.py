@@ -36,7 +36,15 @@ CHOICES = {
     "type": [f'"{text}"' for text in oddlines.TYPES],
     "directed": [],
     "ts": [f'"{text}"' for text in oddlines.STAMPS],
-    "payload": ['{{"a":{}}}', '{{"a":[1,{}]}}', '{{"a":{{"b":{}}}}}', '[{}]', '{{"a":{},"b":1}}', '{{ "a":{} }}', '{{"a":"{{",{}:1}}'],
+    "payload": [
+        '{{"a":{}}}',
+        '{{"a":[1,{}]}}',
+        '{{"a":{{"b":{}}}}}',
+        "[{}]",
+        '{{"a":{},"b":1}}',
+        '{{ "a":{} }}',
+        '{{"a":"{{",{}:1}}',
+    ],
     "meta": ['{{"a":{}}}', '{{"a":[{{"b":{}}}]}}'],
 }
 
@@ -113,12 +121,17 @@ def test_what_the_sdk_cannot_read_is_refused_in_bulk_too(store: Store, line: str
 def test_a_line_fares_alone_as_it_does_among_others() -> None:
     rng = Random(11)
     base = oddlines.sample_lines()
-    lines = [oddlines.odd(rng.choice(base), rng.choices(oddlines.CHANGES, k=2), rng.randrange(2**32)) for _ in range(12)]
+    lines = [
+        oddlines.odd(rng.choice(base), rng.choices(oddlines.CHANGES, k=2), rng.randrange(2**32)) for _ in range(12)
+    ]
     lines = [line for line in lines if line.strip() and not line.strip().startswith("#")]
     for line in lines:
         with Store(threads=1) as alone:
             io.load(alone, [line])
-            rows = [oddlines.comparable(row) for row in alone.arrow("SELECT * REPLACE (epoch_us(ts) AS ts) FROM signals").to_pylist()]
+            rows = [
+                oddlines.comparable(row)
+                for row in alone.arrow("SELECT * REPLACE (epoch_us(ts) AS ts) FROM signals").to_pylist()
+            ]
             refused = [{"reason": reason} for (reason,) in alone.execute("SELECT reason FROM quarantine")]
         assert rows + refused == [oddlines.expected(line)], line
 

@@ -95,18 +95,24 @@ def test_an_element_that_is_too_long_is_rejected() -> None:
 
 def test_nesting_without_end_is_no_crash() -> None:
     deep = b"[" * 50_000 + b"]" * 50_000
-    reader, rows = read(b'[{"a":1},' + deep + b',{"b":2}]')
+    _, rows = read(b'[{"a":1},' + deep + b',{"b":2}]')
     assert [number for number, _, _ in rows] == [1, 2, 3]
     assert read(b"[" * 50_000)[0].incomplete
 
 
 @settings(max_examples=40)
 @given(
-    st.lists(st.recursive(st.none() | st.integers() | st.text(), lambda items: st.lists(items) | st.dictionaries(st.text(), items))),
+    st.lists(
+        st.recursive(
+            st.none() | st.integers() | st.text(), lambda items: st.lists(items) | st.dictionaries(st.text(), items)
+        )
+    ),
     st.sampled_from([None, 1]),
     st.integers(1, 40),
 )
-def test_any_array_reads_as_its_elements_whatever_is_read_at_once(items: list[Any], indent: int | None, size: int) -> None:
+def test_any_array_reads_as_its_elements_whatever_is_read_at_once(
+    items: list[Any], indent: int | None, size: int
+) -> None:
     data = json.dumps(items, indent=indent, ensure_ascii=False).encode()
     _, rows = read(data, read_bytes=size)
     assert [json.loads(text) for _, _, text in rows] == items

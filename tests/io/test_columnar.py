@@ -73,7 +73,9 @@ def test_few_columns_are_enough_and_null_is_missing() -> None:
 def test_rows_that_make_no_line_are_quarantined_and_counted() -> None:
     table = pa.table(
         {
-            "raw": pa.array([b'{"id":"evt_1","trace_id":"trc_1","type":"TASK"}', b"\xff{}", None, b"{", b""], pa.binary()),
+            "raw": pa.array(
+                [b'{"id":"evt_1","trace_id":"trc_1","type":"TASK"}', b"\xff{}", None, b"{", b""], pa.binary()
+            ),
             "id": ["evt_1", "evt_2", "evt_3", "evt_4", "evt_5"],
             "trace_id": ["trc_1"] * 5,
             "type": ["TASK"] * 5,

@@ -46,7 +46,11 @@ def test_quarantined_and_flagged_lines_are_the_odd_ones(capture: tuple[Path, dic
     with kit.load(path) as study:
         for entry in study.quarantine().rows():
             offset, kind = odd[entry["line"]]
-            assert (entry["reason"], entry["byte_offset"], entry["raw"]) == (kind.reason, offset, raw[entry["line"] - 1])
+            assert (entry["reason"], entry["byte_offset"], entry["raw"]) == (
+                kind.reason,
+                offset,
+                raw[entry["line"] - 1],
+            )
         for row in study.sql("select line, flags from signals where len(flags) > 0").rows():
             if "conflicting_duplicate" not in row["flags"]:
                 assert row["flags"] == [odd[row["line"]][1].reason]

@@ -89,7 +89,10 @@ def test_what_repeated_a_last_line_becomes_a_row_when_that_line_turns_out_to_be_
         assert [(row["rows"], row["duplicates"]) for row in study.sources().rows()] == [(1, 0), (0, 1)]
         (tmp_path / "a.jsonl").write_text(line(1) + "}\n")
         study.load(tmp_path / "a.jsonl")
-        assert [(row["rows"], row["duplicates"], row["quarantined"]) for row in study.sources().rows()] == [(0, 0, 1), (1, 0, 0)]
+        assert [(row["rows"], row["duplicates"], row["quarantined"]) for row in study.sources().rows()] == [
+            (0, 0, 1),
+            (1, 0, 0),
+        ]
         assert study.signals().rows()[0]["source_id"] == 2
 
 
@@ -136,20 +139,35 @@ def test_each_run_has_its_own_growth(tmp_path: Path) -> None:
         assert study.load(path, run="a").sources[0].new_lines == 1
 
 
-@settings(max_examples=12)
-@given(
-    st.lists(st.sampled_from([line(1), line(2), line(2) + " ", line(2, v="1"), line(2, v="1.1"), "{", "", "#", line(3), "é"]), max_size=6),
-    st.lists(st.integers(0, 300), max_size=3),
+GROWN_LINES = st.lists(
+    st.sampled_from([line(1), line(2), line(2) + " ", line(2, v="1"), line(2, v="1.1"), "{", "", "#", line(3), "é"]),
+    max_size=6,
 )
-def test_growing_in_any_steps_gives_what_one_load_gives(
-    tmp_path_factory: pytest.TempPathFactory, lines: list[str], cuts: list[int]
-) -> None:
+
+
+def check_steps(folder: Path, lines: list[str], cuts: list[int]) -> None:
     data = "\n".join(lines).encode()
     steps = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
     texts = [data[begin:end] for begin, end in zip(steps, steps[1:], strict=False)] or [b""]
-    folder = tmp_path_factory.mktemp("growth")
     study, _ = grow(folder, *texts)
     whole = at_once(folder, *texts)
     assert state(study) == state(whole)
     study.close()
     whole.close()
+
+
+@settings(max_examples=6)
+@given(GROWN_LINES, st.lists(st.integers(0, 300), max_size=3))
+def test_growing_in_some_steps_gives_what_one_load_gives(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], cuts: list[int]
+) -> None:
+    check_steps(tmp_path_factory.mktemp("growth"), lines, cuts)
+
+
+@pytest.mark.long
+@settings(max_examples=200)
+@given(GROWN_LINES, st.lists(st.integers(0, 300), max_size=3))
+def test_growing_in_any_steps_gives_what_one_load_gives(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], cuts: list[int]
+) -> None:
+    check_steps(tmp_path_factory.mktemp("growth"), lines, cuts)

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from itertools import permutations
+from itertools import pairwise, permutations
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -67,7 +67,8 @@ UNLIKE = (
 def tables(study: Study) -> list[list[dict[str, Any]]]:
     """The tables but for line and source: all that must not depend on the order of lines."""
     return [
-        study.sql(f"select * exclude (source_id, line) from {table} order by all").rows() for table in ("signals", "duplicates")
+        study.sql(f"select * exclude (source_id, line) from {table} order by all").rows()
+        for table in ("signals", "duplicates")
     ]
 
 
@@ -111,16 +112,26 @@ def test_all_unlike_lines_are_told_apart_at_once() -> None:
     assert [len(table) for table in loaded(list(ALIKE))] == [1, len(ALIKE) - 1]
 
 
-POOL = (*ALIKE[:5], *UNLIKE[1:4], UNLIKE[1].replace('"x":2', '"x": 2'), PLAIN.replace("evt_1", "evt_2"), PLAIN.replace("evt_1", "evt_3"))
+POOL = (
+    *ALIKE[:5],
+    *UNLIKE[1:4],
+    UNLIKE[1].replace('"x":2', '"x": 2'),
+    PLAIN.replace("evt_1", "evt_2"),
+    PLAIN.replace("evt_1", "evt_3"),
+)
 
 
-@settings(max_examples=25)
-@given(st.lists(st.sampled_from(POOL), min_size=1, max_size=7), st.randoms(use_true_random=False), st.lists(st.integers(0, 7), max_size=3))
+@settings(max_examples=15)
+@given(
+    st.lists(st.sampled_from(POOL), min_size=1, max_size=7),
+    st.randoms(use_true_random=False),
+    st.lists(st.integers(0, 7), max_size=3),
+)
 def test_order_and_files_make_no_difference(lines: list[str], rng: Random, cuts: list[int]) -> None:
     shuffled = list(lines)
     rng.shuffle(shuffled)
     steps = sorted({0, len(lines), *(min(cut, len(lines)) for cut in cuts)})
-    files = [shuffled[begin:end] for begin, end in zip(steps, steps[1:], strict=False)]
+    files = [shuffled[begin:end] for begin, end in pairwise(steps)]
     assert loaded(lines) == loaded(*files)
 
 

@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -168,16 +167,16 @@ def test_very_many_files_can_be_loaded_at_once(tmp_path: Path) -> None:
     import resource
 
     for i in range(30):
-        (tmp_path / f"{i}.jsonl").write_text('{"id":"evt_%d","trace_id":"trc_1","type":"TASK"}\n' % i)
+        (tmp_path / f"{i}.jsonl").write_text(f'{{"id":"evt_{i}","trace_id":"trc_1","type":"TASK"}}\n')
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with kit.open() as study:
         study.sql("select 1").rows()
-        in_use = len(os.listdir("/proc/self/fd"))
+        in_use = len(list(Path("/proc/self/fd").iterdir()))
         resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 12, hard))
         try:
             assert study.load(tmp_path).rows == 30
             for path in tmp_path.iterdir():
-                path.write_text(path.read_text() + '{"id":"evt_x%s","trace_id":"trc_1","type":"TASK"}\n' % path.stem)
+                path.write_text(path.read_text() + f'{{"id":"evt_x{path.stem}","trace_id":"trc_1","type":"TASK"}}\n')
             assert study.load(tmp_path).rows == 60
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -133,7 +133,7 @@ def test_numbers_offsets_and_digest_go_on_where_a_stream_is_continued() -> None:
 
 def test_a_stream_that_breaks_is_incomplete_and_what_came_before_stands() -> None:
     class Breaking:
-        data = [b"a\nb\nc"]
+        data: ClassVar = [b"a\nb\nc"]
 
         def read(self, size: int) -> bytes:
             if self.data:

@@ -2,16 +2,19 @@
 
 import io
 import json
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import oddlines
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kit
-import oddlines
 from kit.errors import ArgumentError
+from kit.io.lines import LineReader
 from kit.notebook.study import Study
 
 BASE: dict[str, Any] = {
@@ -89,7 +92,9 @@ def outcome(study: Study, text: bytes, level: str) -> str:
     return code
 
 
-@pytest.mark.parametrize(("text", "loose", "validate", "strict"), [row[1:] for row in OUTCOMES], ids=[row[0] for row in OUTCOMES])
+@pytest.mark.parametrize(
+    ("text", "loose", "validate", "strict"), [row[1:] for row in OUTCOMES], ids=[row[0] for row in OUTCOMES]
+)
 def test_a_line_becomes_what_the_table_of_outcomes_says(text: bytes, loose: str, validate: str, strict: str) -> None:
     found = []
     for level in ("loose", "validate", "strict"):
@@ -104,6 +109,15 @@ def test_a_byte_order_mark_is_stripped_and_noted() -> None:
         assert "byte-order mark" in repr(study.report)
 
 
+def test_a_line_that_is_too_long_is_kept_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("kit.io.load"), "LineReader", partial(LineReader, max_line_bytes=1000))
+    with kit.load(io.BytesIO(line() + b"\n" + b"x" * 1001 + b"\n" + line(id="evt_2"))) as study:
+        assert (study.report.lines, study.report.rows) == (3, 2)
+        assert study.report.reasons["too_long"].line == 2
+        assert study.sql("select octet_length(raw) n from quarantine").rows() == [{"n": 1000}]
+
+
+@pytest.mark.long
 def test_a_line_of_more_than_64_mb_is_too_long() -> None:
     with kit.load(io.BytesIO(line() + b"\n" + b"x" * (64 << 20) + b"y\n" + line(id="evt_2"))) as study:
         assert (study.report.lines, study.report.rows) == (3, 2)
@@ -159,7 +173,9 @@ def test_runs_keep_equal_ids_apart(small_capture: Path) -> None:
 
 
 def test_a_later_source_of_one_call_can_take_rows_of_an_earlier_one() -> None:
-    small, large = sorted([line(), json.dumps(BASE).encode()], key=lambda raw: __import__("hashlib").sha256(raw).digest())
+    small, large = sorted(
+        [line(), json.dumps(BASE).encode()], key=lambda raw: __import__("hashlib").sha256(raw).digest()
+    )
     with kit.open() as study:
         report = study.load([io.BytesIO(large), io.BytesIO(small)])
         assert [(source.rows, source.duplicates) for source in report.sources] == [(0, 1), (1, 0)]
@@ -167,7 +183,7 @@ def test_a_later_source_of_one_call_can_take_rows_of_an_earlier_one() -> None:
         assert (report.rows, report.duplicates, report.reencoded) == (1, 1, 1)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(st.lists(oddlines.odd_lines(), max_size=30), st.booleans())
 def test_every_line_is_accounted_for(lines: list[str], repeated: bool) -> None:
     data = "\n".join(lines * (1 + repeated)).encode()
@@ -215,14 +231,19 @@ def test_registry_snapshots_and_journals_load_beside_signals(tmp_path: Path) -> 
             "not_object": 1,
         } or report.reasons["bad_id"].count == 1
         rows = study.sql("select ts, record from policy_records order by line").rows()
-        assert [row["ts"].isoformat() for row in rows] == ["2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00.500000+00:00"]
+        assert [row["ts"].isoformat() for row in rows] == [
+            "2026-01-01T00:00:00+00:00",
+            "2026-01-01T00:00:00.500000+00:00",
+        ]
         assert json.loads(rows[0]["record"]) == record
-        assert study.sql("select neuron_id, status from registry").rows() == [{"neuron_id": "coder", "status": "registered"}]
+        assert study.sql("select neuron_id, status from registry").rows() == [
+            {"neuron_id": "coder", "status": "registered"}
+        ]
 
 
 @pytest.mark.parametrize("options", [{"run": ""}, {"run": 5}, {"level": "harsh"}])
 def test_bad_arguments_say_what_is_possible(options: dict[str, Any]) -> None:
-    with kit.open() as study, pytest.raises(ArgumentError, match="'capture'|'loose'"):
+    with kit.open() as study, pytest.raises(ArgumentError, match=r"'capture'|'loose'"):
         study.load([line()], **options)
 
 

@@ -23,10 +23,17 @@ POOL = [line(1), line(1) + " ", line(1, meta={"x": 1}), line(1, meta={"x": 2}), 
 
 def state(study: Study) -> list[list[dict[str, Any]]]:
     tables = ("signals", "duplicates", "quarantine", "runs", "sources")
-    return [study.sql(f"select * exclude (sha256) from {table} order by all" if table == "sources" else f"select * from {table} order by all").rows() for table in tables]
+    return [
+        study.sql(
+            f"select * exclude (sha256) from {table} order by all"
+            if table == "sources"
+            else f"select * from {table} order by all"
+        ).rows()
+        for table in tables
+    ]
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(st.lists(st.lists(st.sampled_from(POOL), max_size=5), min_size=2, max_size=4), st.randoms(use_true_random=False))
 def test_a_store_after_removal_is_one_that_never_had_the_source(files: list[list[str]], rng: Random) -> None:
     gone = rng.randrange(len(files)) + 1
@@ -66,7 +73,9 @@ def test_a_run_goes_with_all_it_has() -> None:
         study.load([line(1), line(1), "{"], run="a")
         study.load([line(1)], run="b")
         assert study.remove(run="a") == 3
-        assert [len(table.rows()) for table in (study.runs(), study.sources(), study.signals(), study.quarantine())] == [1, 1, 1, 0]
+        assert [
+            len(table.rows()) for table in (study.runs(), study.sources(), study.signals(), study.quarantine())
+        ] == [1, 1, 1, 0]
         assert study.load([line(1)], run="a").rows == 1
 
 
@@ -84,7 +93,9 @@ def test_a_source_is_named_by_number_or_uri(tmp_path: Any) -> None:
         assert study.load(path, run="a").sources[0].new_lines == 1
 
 
-@pytest.mark.parametrize("options", [{"run": "x"}, {"source": 9}, {"source": "gone.jsonl"}, {"run": "capture", "source": 9}])
+@pytest.mark.parametrize(
+    "options", [{"run": "x"}, {"source": 9}, {"source": "gone.jsonl"}, {"run": "capture", "source": 9}]
+)
 def test_what_is_not_there_lists_what_is(options: dict[str, Any]) -> None:
     with kit.load([line(1)]) as study, pytest.raises(NotFoundError, match="There is: run 'capture', source 1: <lines>"):
         study.remove(**options)
