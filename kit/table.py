@@ -116,7 +116,7 @@ class Table:
 
     def _head(self, rows: int = SHOWN_ROWS) -> pa.Table:
         if isinstance(self._source, pa.Table):
-            return self._source.slice(0, rows)
+            return self._source.slice(0, min(rows, self._source.num_rows))
         with _open():
             return _plain_integers(self._source.limit(rows).to_arrow_table())
 

@@ -55,7 +55,7 @@ def test_sums_are_integers(study: Study) -> None:
 
 
 def test_json_spreads_into_columns() -> None:
-    texts = ['{"a":1,"b":{"c":[1,2],"d":null}}', '{"a":2.5}', "{}", None, '[1]', f'{{"big":{2**60 + 1}}}']
+    texts = ['{"a":1,"b":{"c":[1,2],"d":null}}', '{"a":2.5}', "{}", None, "[1]", f'{{"big":{2**60 + 1}}}']
     frame = held(id=list(range(6)), payload=texts).df(expand="payload")
     assert list(frame.columns) == ["id", "payload.a", "payload.b.c", "payload.b.d", "payload", "payload.big"]
     assert frame["payload.a"].tolist()[:2] == [1, 2.5]
@@ -78,13 +78,12 @@ def test_what_cannot_spread_says_why(name: str, message: str) -> None:
 
 
 def test_a_table_is_rows_arrow_and_a_stream(study: Study) -> None:
-    table = study.signals(type="FINAL")
-    assert table.rows() == list(table) == table.arrow().to_pylist()
-    assert pa.table(table) == table.arrow()
-    assert table.rows()[0]["ts"].tzinfo is not None
-    other = duckdb.connect()
-    assert other.sql("select count(*) n from table").fetchall() == [(len(table),)]
-    assert len(pd.DataFrame.from_records(table.rows())) == len(table)
+    finals = study.signals(type="FINAL")
+    assert finals.rows() == list(finals) == finals.arrow().to_pylist()
+    assert pa.table(finals) == finals.arrow()
+    assert finals.rows()[0]["ts"].tzinfo is not None
+    with duckdb.connect() as other:
+        assert other.sql("select count(*) n from finals").fetchall() == [(len(finals),)]
 
 
 def test_sql_calls_the_table_self(study: Study) -> None:
@@ -105,7 +104,10 @@ def test_csv_has_iso_times_json_lists_and_whole_numbers(tmp_path: Path) -> None:
         text=["a,b", 'q"x', None, ""],
         n=[1, None, 2**60 + 1, 0],
         list=[["x", "é"], None, [], ["y"]],
-        ts=pa.array([datetime(2026, 1, 1, tzinfo=UTC), None, datetime(2026, 1, 1, 0, 0, 0, 5, UTC), None], pa.timestamp("us", "UTC")),
+        ts=pa.array(
+            [datetime(2026, 1, 1, tzinfo=UTC), None, datetime(2026, 1, 1, 0, 0, 0, 5, UTC), None],
+            pa.timestamp("us", "UTC"),
+        ),
         raw=[b"a\xff", None, b"", b"c"],
         ok=[True, False, None, True],
     )

@@ -114,7 +114,7 @@ def parse(text: str, flags: set[str]) -> Mapping[str, Any] | Refusal:
     try:
         value, end = decoder.raw_decode(text, begin)
     except json.JSONDecodeError as error:
-        return Refusal("bad_json", f"{error.msg} at character {error.pos} of the line")
+        return Refusal("bad_json", f"{error.msg.removesuffix(' at')} at character {error.pos} of the line")
     except ValueError as error:
         return Refusal("bad_json", str(error))
     rest = text[end:].strip(" \t\n\r")
@@ -235,5 +235,7 @@ def in_utc(moment: datetime, flags: set[str]) -> datetime:
 
 
 def _short(value: object) -> str:
+    if isinstance(value, str) and len(value) > 60:
+        return f"{value[:57]!r}..."
     shown = repr(value)
     return shown if len(shown) <= 60 else shown[:57] + "..."

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from html import escape
 from types import ModuleType
 from typing import Any
 
@@ -77,37 +78,38 @@ class TerminalBar:
 
 
 class NotebookBar:
-    """A widget with bytes, rate and time left, shown after half a second and closed when the source is done."""
+    """A line with bytes, rate and time left, shown after half a second and emptied when the source is done."""
 
     def start(self, uri: str, total_bytes: int | None) -> None:
         """Remember the source; the bar is drawn only if the load takes a while."""
         self._name, self._total, self._done = uri[-40:], total_bytes, 0
         self._begun = self._drawn = time.monotonic()
-        self._box: Any = None
+        self._handle: Any = None
 
     def advance(self, read_bytes: int, lines: int) -> None:
         """Move the bar, four times a second at most."""
         self._done += read_bytes
         now = time.monotonic()
-        if now - self._drawn < (SHOW_AFTER_S if self._box is None else 0.25):
-            return
-        self._drawn = now
-        if self._box is None:
-            self._show()
-        rate = self._done / max(now - self._begun, 1e-9)
-        left = "" if not self._total else f", {max(self._total - self._done, 0) / rate:.0f} s left"
-        self._box.children[0].value = min(self._done / self._total, 1.0) if self._total else 0.0
-        self._box.children[1].value = f"{self._name}: {self._done / 1e6:,.0f} MB, {rate / 1e6:,.0f} MB/s{left}"
+        if now - self._drawn >= (SHOW_AFTER_S if self._handle is None else 0.25):
+            self._drawn = now
+            self._show(self._drawing(now - self._begun))
 
-    def _show(self) -> None:
-        import ipywidgets
-        from IPython.display import display
+    def _drawing(self, seconds: float) -> str:
+        rate = self._done / max(seconds, 1e-9)
+        left = f", {max(self._total - self._done, 0) / rate:.0f} s left" if self._total and rate else ""
+        bar = f'<progress max="{self._total}" value="{self._done}"></progress> ' if self._total else ""
+        return f"{bar}{escape(self._name)}: {self._done / 1e6:,.0f} MB, {rate / 1e6:,.0f} MB/s{left}"
 
-        self._box = ipywidgets.HBox([ipywidgets.FloatProgress(max=1.0), ipywidgets.Label()])
-        display(self._box)
+    def _show(self, html: str) -> None:
+        from IPython.display import HTML, display
+
+        if self._handle is None:
+            self._handle = display(HTML(html), display_id=True)
+        else:
+            self._handle.update(HTML(html))
 
     def finish(self) -> None:
-        """Close the widget, so that nothing of it stays in the notebook."""
-        if self._box is not None:
-            self._box.close()
-            self._box = None
+        """Empty the line, so that no rate stays in the notebook."""
+        if self._handle is not None:
+            self._show("")
+            self._handle = None

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from kit.store.store import Store
 from kit.table import Table
-from kit.trace.critical_path import critical_path
+from kit.trace.critical_path import critical_events, critical_path
 from kit.trace.events import trace_events
 from kit.trace.forest import Forest
 from kit.trace.graph import graph
@@ -63,7 +63,8 @@ class Trace:
         """Return the DAG as a matplotlib Figure, the critical path marked; options as for `kit.plot.dag`."""
         from kit import plot
 
-        return plot.dag(self.graph, **{"critical": self.critical_path(), **options})
+        path = critical_path(self.events, self._spans)
+        return plot.dag(self.graph, **{"critical": critical_events(self.events, self._spans, path), **options})
 
     def waterfall(self, **options: Any) -> "Figure":
         """Return the spans by neuron as a matplotlib Figure; options as for `kit.plot.waterfall`."""

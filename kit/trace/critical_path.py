@@ -129,6 +129,23 @@ def _walked(root: _Node) -> list[_Node]:
     return path
 
 
+def critical_events(events: pa.Table, spans: pa.Table, path: pa.Table) -> list[str]:
+    """Return the ids of the events on the critical path, in the order of the events.
+
+    `path` is what `critical_path` returns. They are the opening and closing signals of its spans and the causes that
+    lead to each, up to the first event; a line through them in the DAG is the path.
+    """
+    above = dict(zip(events["id"].to_pylist(), events["parent_id"].to_pylist(), strict=True))
+    close = dict(zip(spans["span_id"].to_pylist(), spans["close_id"].to_pylist(), strict=True))
+    found: set[str] = set()
+    for span in path["span_id"].to_pylist():
+        for event in (span, close.get(span)):
+            while event in above and event not in found:
+                found.add(event)
+                event = above[event]
+    return [event for event in above if event in found]
+
+
 def _step(number: int, node: _Node, total: int) -> dict[str, Any]:
     row = {name: node.row[name] for name in ("span_id", "trace_id", "kind", "name", "neuron")}
     times = {"start": node.start, "end": node.end, "duration_ms": (node.end - node.start) / 1000}

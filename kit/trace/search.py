@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from kit.errors import ArgumentError
@@ -19,17 +19,19 @@ def signals(
     neuron: Many = None,
     trace: Many = None,
     run: Many = None,
-    since: datetime | str | None = None,
-    until: datetime | str | None = None,
+    since: date | str | None = None,
+    until: date | str | None = None,
     payload: Mapping[str, Any] | None = None,
     where: str | None = None,
 ) -> Table:
-    """Return the signals that match all arguments, as a lazy Table in (run, ts, id) order; signals without a time come last.
+    """Return the signals that match all arguments, as a lazy Table in (run, ts, id) order, those without a time last.
 
     type, neuron, trace, run  a value or several; `neuron` is `directed_id`, the addressee or the producer
-    since, until              times, ISO text or datetime; UTC where no offset is given; `since` is included, `until` is not
-    payload                   {"path": value}: dots lead into objects, a number picks from a list ("hits.0.id"); numbers
-                              compare by value, None matches a JSON null, an object or list equal content in any spacing
+    since, until              times, ISO text, date or datetime; UTC where no offset is given; `since` is included,
+                              `until` is not
+    payload                   {"path": value}: dots lead into objects, a number picks from a list ("hits.0.id");
+                              numbers compare by value, None matches a JSON null, an object or list equal content
+                              in any spacing
     where                     an SQL condition over the columns of `signals`, for all else
 
     Raises ArgumentError for an unreadable time or an empty path.
@@ -71,30 +73,35 @@ def _matches(path: str, value: Any, bind: Any) -> str:
     if isinstance(value, bool):
         return f"{found}::VARCHAR = {bind('true' if value else 'false')}"
     if isinstance(value, int | float):
-        whole = isinstance(value, int) and abs(value) < 2**126
-        exact = f"try_cast({found} AS HUGEINT) = {bind(value)}::HUGEINT" if whole else "false"
         try:
             near = f"try_cast({found} AS DOUBLE) = {bind(float(value))}"
         except OverflowError:
             near = "false"
+        # A double cannot tell integers above 2^53 apart; those that DuckDB calls DOUBLE have more than 64 bits.
+        exact = near
+        if isinstance(value, int) and abs(value) < 2**126:
+            exact = f"try_cast({found} AS HUGEINT) = {bind(value)}::HUGEINT"
         return (
             f"CASE json_type(payload, {path}) WHEN 'DOUBLE' THEN {near} "
-            f"WHEN 'BIGINT' THEN {exact if whole else near} WHEN 'UBIGINT' THEN {exact if whole else near} ELSE false END"
+            f"WHEN 'BIGINT' THEN {exact} WHEN 'UBIGINT' THEN {exact} ELSE false END"
         )
     return f"{found} = json({bind(json.dumps(value, ensure_ascii=False))})"
 
 
 def _path(text: str) -> str:
-    """Return the JSON path for dotted `text`; each part is quoted, so that it may hold anything but a quote."""
+    """Return the JSON pointer for dotted `text` (RFC 6901): unlike in a path, no character in it is a wildcard."""
     if not isinstance(text, str) or not text or "" in text.split("."):
         raise ArgumentError(f"payload path {text!r}: give names joined by dots, like 'input.q' or 'hits.0.id'")
-    parts = [f"[{part}]" if part.isdecimal() else '."' + part.replace('"', '\\"') + '"' for part in text.split(".")]
-    return "$" + "".join(parts)
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in text.split("."))
 
 
-def _moment(value: datetime | str) -> str:
+def _moment(value: date | str) -> str:
     try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(_iso(value))
     except (TypeError, ValueError):
         raise ArgumentError(f"{value!r} is no time: give a datetime or ISO text like '2026-11-02T09:00:30Z'") from None
     return moment.isoformat() if moment.tzinfo is not None else f"{moment.isoformat()}+00:00"
+
+
+def _iso(value: date | str) -> str:
+    return value.isoformat() if isinstance(value, date) else value

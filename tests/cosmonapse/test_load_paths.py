@@ -55,7 +55,6 @@ def store() -> Iterator[Store]:
         yield opened
 
 
-DIGITS = re.compile(r"\d{4301}")
 YEAR_0 = LINE.format(**(REGULAR | {"ts": '"0000-01-01T00:00:00Z"'}))
 LONG_INTEGER = LINE.format(**(REGULAR | {"payload": '{"a":' + "9" * 4301 + "}"}))
 TOO_DEEP = LINE.format(**(REGULAR | {"payload": '{"a":' + "[" * 200 + "]" * 200 + "}"}))

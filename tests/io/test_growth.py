@@ -1,6 +1,7 @@
 """Files that are loaded again: unchanged, grown, changed."""
 
 import gzip
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,7 @@ GROWN_LINES = st.lists(
 def check_steps(folder: Path, lines: list[str], cuts: list[int]) -> None:
     data = "\n".join(lines).encode()
     steps = sorted({0, len(data), *(min(cut, len(data)) for cut in cuts)})
-    texts = [data[begin:end] for begin, end in zip(steps, steps[1:], strict=False)] or [b""]
+    texts = [data[begin:end] for begin, end in itertools.pairwise(steps)] or [b""]
     study, _ = grow(folder, *texts)
     whole = at_once(folder, *texts)
     assert state(study) == state(whole)

@@ -101,8 +101,26 @@ def test_a_line_of_exactly_the_limit_is_a_line() -> None:
 
 
 PIECES = st.sampled_from(
-    [b"", b"a", b"# c", b"  ", b"\r", b"x" * 11, b"x" * 12, b"x" * 13, b"x" * 40, b" " * 40, b"#" * 40, "é☃".encode()]
-    + [b"\xff", b"\xff" * 40, b"\xe6\x9d", b"\xef\xbb\xbf", "a\u2028b".encode(), b'{"a":1}']
+    [
+        b"",
+        b"a",
+        b"# c",
+        b"  ",
+        b"\r",
+        b"x" * 11,
+        b"x" * 12,
+        b"x" * 13,
+        b"x" * 40,
+        b" " * 40,
+        b"#" * 40,
+        "é☃".encode(),
+        b"\xff",
+        b"\xff" * 40,
+        b"\xe6\x9d",
+        b"\xef\xbb\xbf",
+        "a\u2028b".encode(),
+        b'{"a":1}',
+    ]
 )
 
 

@@ -31,7 +31,8 @@ def test_a_capture_is_rebuilt_from_rows_duplicates_and_quarantine(tmp_path: Path
 def test_the_sample_is_rebuilt(small_capture: Path) -> None:
     with kit.load(small_capture) as study:
         assert rebuilt(study, small_capture) == small_capture.read_bytes()
-        assert study.sql("select count(*) n from signals where text is not null").rows() == [{"n": 0}]
+        stored = study.sql("select raw from signals where text is not null").rows()
+        assert len(stored) < 0.01 * 1037, "text is kept twice only where its columns do not make it"
 
 
 def test_offsets_in_quarantine_point_into_the_file(tmp_path: Path) -> None:

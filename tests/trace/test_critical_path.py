@@ -1,13 +1,15 @@
 """The critical path: where the duration of a trace went."""
 
+from pathlib import Path
 from typing import Any
 
+import naive
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit.store.store import Store
-from kit.trace.critical_path import critical_path
+from kit.trace.critical_path import critical_events, critical_path
 from kit.trace.events import trace_events
 from kit.trace.spans import spans
 from tests.trace import generated
@@ -106,6 +108,16 @@ def test_a_trace_without_times_or_without_spans() -> None:
     store = generated.store_of(made)
     store.execute("UPDATE signals SET ts = NULL")
     assert path_of(store, "trc_1") == []
+
+
+def test_the_events_on_the_path_of_an_auction_run_from_the_offer_to_the_output(small_capture: Path) -> None:
+    store = Store()
+    naive.load(store, small_capture.read_bytes().splitlines())
+    events = trace_events(store, "9FSJTA")
+    found = spans(store, traces=["trc_01M6DQTMRJDX8Y8VRD979FSJTA"])
+    on_path = critical_events(events, found, critical_path(events, found))
+    kinds = dict(zip(events["id"].to_pylist(), events["type"].to_pylist(), strict=True))
+    assert [kinds[event] for event in on_path] == ["TASK_OFFER", "BID", "TASK_AWARDED", "TASK", "AGENT_OUTPUT"]
 
 
 @st.composite

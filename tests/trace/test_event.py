@@ -38,7 +38,7 @@ def test_every_event_of_the_sample_is_whole(study: Study) -> None:
 def test_a_request_has_its_answer_and_its_span(study: Study) -> None:
     answer = study.sql(
         "select a.id, a.parent_id from signals a join signals t on t.id = a.parent_id "
-        "where a.type = 'AGENT_OUTPUT' and t.type = 'TASK' order by a.id limit 1"
+        "where a.type = 'AGENT_OUTPUT' and t.type = 'TASK' and t.parent_id is null order by a.id limit 1"
     ).rows()[0]
     task = study.event(answer["parent_id"])
     assert [item["id"] for item in task.answers] == [answer["id"]]
@@ -49,7 +49,21 @@ def test_a_request_has_its_answer_and_its_span(study: Study) -> None:
 def test_a_repr_tells_the_facts_and_no_folder(study: Study) -> None:
     event = study.event(study.signals(type="TASK").rows()[0]["id"])
     text, html = repr(event), event._repr_html_()
-    names = ["event", "trace", "neuron", "time", "label", "parent", "children", "answers", "span", "flags", "payload", "meta", "source"]
+    names = [
+        "event",
+        "trace",
+        "neuron",
+        "time",
+        "label",
+        "parent",
+        "children",
+        "answers",
+        "span",
+        "flags",
+        "payload",
+        "meta",
+        "source",
+    ]
     assert [line.split()[0] for line in text.splitlines()] == names
     assert f"cosmonapse-small.jsonl, line {event.line}" in text
     assert str(Path(event.uri).parent) + "/" not in text + html
@@ -67,7 +81,9 @@ def test_an_unknown_event_and_one_of_several_runs(study: Study) -> None:
         study.event("evt_gone")
     with kit.open() as two:
         for run, text in (("a", "one"), ("b", "two")):
-            two.load([json.dumps({"id": "evt_1", "trace_id": "trc_1", "type": "TASK", "payload": {"x": text}})], run=run)
+            two.load(
+                [json.dumps({"id": "evt_1", "trace_id": "trc_1", "type": "TASK", "payload": {"x": text}})], run=run
+            )
         with pytest.raises(ArgumentError, match="is in the runs 'a', 'b': say which, as run='a'"):
             two.event("evt_1")
         assert two.event("evt_1", run="b").signal["payload"] == {"x": "two"}
