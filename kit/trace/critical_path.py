@@ -140,7 +140,7 @@ def critical_events(events: pa.Table, spans: pa.Table, path: pa.Table) -> list[s
     found: set[str] = set()
     for span in path["span_id"].to_pylist():
         for event in (span, close.get(span)):
-            while event in above and event not in found:
+            while event is not None and event in above and event not in found:
                 found.add(event)
                 event = above[event]
     return [event for event in above if event in found]

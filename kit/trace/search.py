@@ -9,6 +9,9 @@ from kit.errors import ArgumentError
 from kit.store.store import Store
 from kit.table import Table
 
+FIRST = "run, ts, type, directed_id, trace_id, id, parent_id"
+"""Columns that lead a table of found signals, payload closes it, so that a short view of it shows who said what when."""
+
 Many = str | Iterable[str] | None
 
 
@@ -56,7 +59,7 @@ def signals(
     if where is not None:
         tests.append(f"(\n{where}\n)")
     condition = " AND ".join(tests) or "true"
-    sql = f"SELECT * FROM signals WHERE {condition} ORDER BY run, ts NULLS LAST, id, source_id, line"  # noqa: S608
+    sql = f"SELECT {FIRST}, * EXCLUDE ({FIRST}, payload), payload FROM signals WHERE {condition} ORDER BY run, ts NULLS LAST, id, source_id, line"  # noqa: S608
     # What the caller gives is bound; `where` is SQL by its meaning.
     found = store.query(sql, values or None)
     found.name = "signals"

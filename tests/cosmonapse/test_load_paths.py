@@ -1,7 +1,6 @@
 """The SQL that loads lines in bulk and the function that examines one line give the same row, or the same refusal."""
 
 import json
-import re
 from collections.abc import Iterator
 from random import Random
 
@@ -106,7 +105,7 @@ def test_any_odd_lines_have_one_outcome_on_both_paths(store: Store, lines: list[
 
 
 @pytest.mark.long
-@settings(max_examples=1500)
+@settings(max_examples=800)
 @given(st.lists(oddlines.odd_lines(), min_size=30, max_size=60), st.sampled_from(sorted(LEVELS)))
 def test_very_many_odd_lines_have_one_outcome_on_both_paths(store: Store, lines: list[str], level: str) -> None:
     check(store, lines, level)

@@ -166,7 +166,7 @@ def test_growing_in_some_steps_gives_what_one_load_gives(
 
 
 @pytest.mark.long
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(GROWN_LINES, st.lists(st.integers(0, 300), max_size=3))
 def test_growing_in_any_steps_gives_what_one_load_gives(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], cuts: list[int]

@@ -121,18 +121,29 @@ POOL = (
 )
 
 
-@settings(max_examples=15)
-@given(
-    st.lists(st.sampled_from(POOL), min_size=1, max_size=7),
-    st.randoms(use_true_random=False),
-    st.lists(st.integers(0, 7), max_size=3),
-)
-def test_order_and_files_make_no_difference(lines: list[str], rng: Random, cuts: list[int]) -> None:
+LINES = st.lists(st.sampled_from(POOL), min_size=1, max_size=7)
+CUTS = st.lists(st.integers(0, 7), max_size=3)
+
+
+def check_order(lines: list[str], rng: Random, cuts: list[int]) -> None:
     shuffled = list(lines)
     rng.shuffle(shuffled)
     steps = sorted({0, len(lines), *(min(cut, len(lines)) for cut in cuts)})
     files = [shuffled[begin:end] for begin, end in pairwise(steps)]
     assert loaded(lines) == loaded(*files)
+
+
+@settings(max_examples=15)
+@given(LINES, st.randoms(use_true_random=False), CUTS)
+def test_order_and_files_make_no_difference(lines: list[str], rng: Random, cuts: list[int]) -> None:
+    check_order(lines, rng, cuts)
+
+
+@pytest.mark.long
+@settings(max_examples=150)
+@given(LINES, st.randoms(use_true_random=False), CUTS)
+def test_no_order_and_no_files_make_a_difference(lines: list[str], rng: Random, cuts: list[int]) -> None:
+    check_order(lines, rng, cuts)
 
 
 def test_the_sample_is_the_same_in_any_order(small_capture: Path) -> None:
