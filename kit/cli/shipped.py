@@ -18,7 +18,7 @@ notebook = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Strict
 
 
 def demo(plot: Picture = None, json: Json = False) -> None:
-    """Show the shipped capture: its report, its largest trace."""
+    """Show the shipped capture: its report, and the trace that delegated most."""
     check_picture(plot)
     from kit.notebook.demo import demo as shown
 

@@ -1,4 +1,4 @@
-"""`load`: any source into a store, in one transaction, with an account of every line."""
+"""`load`: any source into a store, all or nothing, with an account of every line."""
 
 import time
 from collections.abc import Iterator

@@ -59,7 +59,8 @@ def signals(
     if where is not None:
         tests.append(f"(\n{where}\n)")
     condition = " AND ".join(tests) or "true"
-    sql = f"SELECT {FIRST}, * EXCLUDE ({FIRST}, payload), payload FROM signals WHERE {condition} ORDER BY run, ts NULLS LAST, id, source_id, line"  # noqa: S608
+    sql = f"""SELECT {FIRST}, * EXCLUDE ({FIRST}, payload), payload FROM signals
+              WHERE {condition} ORDER BY run, ts NULLS LAST, id, source_id, line"""  # noqa: S608
     # What the caller gives is bound; `where` is SQL by its meaning.
     found = store.query(sql, values or None)
     found.name = "signals"
