@@ -64,7 +64,9 @@ class Readings:
             "ns": pa.array(self.ns, pa.int64(), mask=unknown),
             "uncertainty_ns": pa.array(self.uncertainty_ns, pa.int64(), mask=unknown),
         }
-        return pa.table(columns | {name: pa.array(self.flagged(flag)) for flag, name in FLAGS.items() if flag != UNKNOWN})
+        return pa.table(
+            columns | {name: pa.array(self.flagged(flag)) for flag, name in FLAGS.items() if flag != UNKNOWN}
+        )
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,14 @@ class ClockSamples:
         do not draw a line between samples; they are for the forward way. Raises ArgumentError for another method.
         """
         if method not in METHODS or (inverse and method != "linear"):
-            raise ArgumentError(f"method={method!r}{', inverse' if inverse else ''}: give {', '.join(map(repr, METHODS))}")
+            raise ArgumentError(
+                f"method={method!r}{', inverse' if inverse else ''}: give {', '.join(map(repr, METHODS))}"
+            )
         wanted = np.atleast_1d(np.asarray(ts_ns))
         if wanted.dtype.kind not in "iu" and wanted.size:
-            raise ArgumentError(f"readings of type {wanted.dtype}: give int64 nanoseconds; floats lose them after 104 days")
+            raise ArgumentError(
+                f"readings of type {wanted.dtype}: give int64 nanoseconds; floats lose them after 104 days"
+            )
         fits = (wanted < LIMIT) & (wanted > -LIMIT)
         query = np.where(fits, wanted, 0).astype(np.int64)
         found = self._backward(query) if inverse else self._forward(query, method)
@@ -222,6 +228,6 @@ def add_offset(ts_ns: int, offset_ns: int) -> int | None:
 def joined(readings: Sequence[Readings]) -> Readings:
     """Return the last of some conversions that were made one after the other: uncertainties add, flags are those of any."""
     last = readings[-1]
-    uncertainty = np.sum([each.uncertainty_ns for each in readings], axis=0, dtype=np.int64)
+    uncertainty: Ints = np.stack([each.uncertainty_ns for each in readings]).sum(0, dtype=np.int64)
     flags = np.bitwise_or.reduce([each.flags for each in readings])
     return Readings(last.ns, uncertainty, flags)

@@ -45,7 +45,10 @@ class ClockReport:
             f"{self.longest_gap_ns / 1e9:.3f} s apart",
             f"drift {drift}",
             f"uncertainty {self.uncertainty_median_ns:,} ns in the middle, {self.uncertainty_max_ns:,} ns at most",
-            *(f"step of {step.size_ns / 1e6:+.3f} ms between {step.after_ns:,} and {step.before_ns:,} ns" for step in self.steps),
+            *(
+                f"step of {step.size_ns / 1e6:+.3f} ms between {step.after_ns:,} and {step.before_ns:,} ns"
+                for step in self.steps
+            ),
         ]
         if self.left_out:
             told.append(f"{self.left_out:,} samples left out")

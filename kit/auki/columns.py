@@ -231,7 +231,7 @@ def _floats(slot: Slot, rows: Rows, form: str) -> Array:
     found = numbers(slot, rows)
     if slot.form[0] == "-":
         found = -1.0 - found.astype(np.float64)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return found.astype(form)
 
 
@@ -286,7 +286,8 @@ def _joined(kind: Kind, parts: list[_Part], bad: list[Bad]) -> Decoded:
     several = None
     if any(part.part is not None for part in parts):
         several = _ordered(
-            np.concatenate([np.zeros(len(part.row), np.int64) if part.part is None else part.part for part in parts]), order
+            np.concatenate([np.zeros(len(part.row), np.int64) if part.part is None else part.part for part in parts]),
+            order,
         )
     return Decoded(
         _ordered(row, order), several, values, {name: _ordered_lists(parts, name, order) for name in lists}, bad

@@ -77,9 +77,8 @@ def convention(frame: Mapping[str, Any] | str) -> Convention:
     axes = frame.get("axes")
     if not isinstance(axes, Mapping):
         raise GeometryError(f"axes {axes!r}: a frame has axes x, y and z")
-    return Convention(
-        str(frame.get("handedness")), *(str(axes.get(name)) for name in "xyz"), str(frame.get("units", "meters"))
-    )
+    x, y, z = (str(axes.get(name)) for name in "xyz")
+    return Convention(str(frame.get("handedness")), x, y, z, str(frame.get("units", "meters")))
 
 
 def axis_matrix(begin: Convention, end: Convention) -> Floats:

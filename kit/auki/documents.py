@@ -123,9 +123,13 @@ def catalog(path: Path) -> Document:
         value = jcs.parse(data, path) if problem is None else None
     except LogError as error:
         problem = str(error)
-    listed = value.get("resources") if problem is None and isinstance(value, dict) else value if problem is None else None
+    listed = (
+        value.get("resources") if problem is None and isinstance(value, dict) else value if problem is None else None
+    )
     if not isinstance(listed, list):
-        document.refused.append(refusal(data, "bad_catalog", problem or "neither an array nor an object with `resources`"))
+        document.refused.append(
+            refusal(data, "bad_catalog", problem or "neither an array nor an object with `resources`")
+        )
         return document
     document.lines = len(listed)
     for line, item in enumerate(listed, 1):

@@ -105,9 +105,13 @@ class FrameGraph:
         query = np.atleast_1d(np.asarray(ts_ns))
         found, flags = identity(len(query)), np.zeros(len(query), np.uint8)
         if clock is None and len(shared := {leg.edge.clock for leg in legs}) > 1:
-            raise ArgumentError(f"the logs are on clocks {', '.join(sorted(map(str, shared)))}: say which is meant, clock=")
+            raise ArgumentError(
+                f"the logs are on clocks {', '.join(sorted(map(str, shared)))}: say which is meant, clock="
+            )
         for edge, back in legs:
-            ns, noted = (query, np.uint8(0)) if clock is None or edge.track.rigid else self._times(query, clock, edge.clock)
+            ns, noted = (
+                (query, np.uint8(0)) if clock is None or edge.track.rigid else self._times(query, clock, edge.clock)
+            )
             located = edge.track.at(ns, extrapolate=extrapolate, max_gap_ns=max_gap_ns)
             flags |= located.flags | noted
             # What is unknown is put in again below; here it must not be taken for a zero quaternion.

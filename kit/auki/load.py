@@ -130,7 +130,9 @@ class LogReader:
             "Read with on_error='skip_entry' to keep the others"
         )
 
-    def _bad(self, counts: SegmentCounts, block: Block, found: Sequence[Bad], reason: str = "bad_payload") -> TableBatch:
+    def _bad(
+        self, counts: SegmentCounts, block: Block, found: Sequence[Bad], reason: str = "bad_payload"
+    ) -> TableBatch:
         refused = []
         for bad in found:
             offset, length = int(block.offset[bad.row]), int(block.length[bad.row])
@@ -140,8 +142,12 @@ class LogReader:
 
     def _unknown(self, counts: SegmentCounts, block: Block) -> TableBatch:
         """Return entries whose kind is not known as a quarantine batch; their bytes stay in the file."""
-        detail = "what this sensor's entries hold is not known; register the sensor, or give scan(..., kinds={id: kind})"
-        refused = [(counts.entries + i + 1, at, "unknown_kind", detail, None) for i, at in enumerate(block.offset.tolist())]
+        detail = (
+            "what this sensor's entries hold is not known; register the sensor, or give scan(..., kinds={id: kind})"
+        )
+        refused = [
+            (counts.entries + i + 1, at, "unknown_kind", detail, None) for i, at in enumerate(block.offset.tolist())
+        ]
         return self._quarantine(counts, refused)
 
     def _tail(self, path: Path, counts: SegmentCounts, end: int) -> Iterator[TableBatch]:
@@ -177,7 +183,8 @@ class LogReader:
             line: (at, reason, detail, raw)
             for batch in bad
             for line, at, reason, detail, raw in zip(
-                *(batch.column(name).to_pylist() for name in ("line", "byte_offset", "reason", "detail", "raw")), strict=True
+                *(batch.column(name).to_pylist() for name in ("line", "byte_offset", "reason", "detail", "raw")),
+                strict=True,
             )
         }
         self.last_offset_ns = before[1]

@@ -105,7 +105,7 @@ class Manifest:
         found = []
         if self.text("writer_mode") not in WRITER_MODES:
             found.append(_invalid("writer_mode", f"must be one of {', '.join(WRITER_MODES)}"))
-        rate = self.body.get("expected_rate_hz")
+        rate: Any = self.body.get("expected_rate_hz")
         if not _integer(rate) or not 0 <= rate < UINT32_END:
             found.append(_invalid("expected_rate_hz", "must be an integer of 0 to 4294967295"))
         return found
@@ -137,7 +137,9 @@ def of(body: Mapping[str, Any], where: Path | str = "manifest") -> Manifest:
         raise ManifestError(f"{where}: {_invalid('retention_ns', 'must be greater than or equal to zero')}")
     variant = _variant(body)
     if variant is None:
-        raise ManifestError(f"{where}: a manifest of no known log: it has none of sensor, from_frame, from_clock, detector")
+        raise ManifestError(
+            f"{where}: a manifest of no known log: it has none of sensor, from_frame, from_clock, detector"
+        )
     return Manifest(variant, body, duration, retention)
 
 
@@ -192,7 +194,9 @@ def log_folder(app_root: Path, session_id: str, peer_id: str, resource_id: str) 
     for name, text in (("session_id", session_id), ("peer_id", peer_id), ("resource_id", resource_id)):
         parts = text.split("/") if name == "resource_id" else [text]
         if any(not part or part in (".", "..", "segments") or set(part) & set("/\\\0") for part in parts):
-            raise ManifestError(f"{name} {text!r} cannot be a path: no part of it may be empty, '.', '..' or 'segments'")
+            raise ManifestError(
+                f"{name} {text!r} cannot be a path: no part of it may be empty, '.', '..' or 'segments'"
+            )
     return app_root / session_id / "logs" / peer_id / resource_id
 
 

@@ -43,11 +43,13 @@ class Slot(NamedTuple):
     value: Any = None
 
 
-class Beyond(Exception):  # noqa: N818  a signal, not an error
+class Beyond(Exception):
     """The walk needs bytes after the head of the payload that it was given."""
 
 
-_NUMBERS: tuple[Field, ...] = tuple(Field(name, n, "double", name) for n, name in enumerate(("fx", "fy", "cx", "cy"), 1))
+_NUMBERS: tuple[Field, ...] = tuple(
+    Field(name, n, "double", name) for n, name in enumerate(("fx", "fy", "cx", "cy"), 1)
+)
 _INTRINSICS = (*_NUMBERS, Field("distortion_coefficients", 5, "doubles", "distortion"))
 _TRANSLATION = tuple(Field(name, n, "double", f"t{name}") for n, name in enumerate("xyz", 1))
 _ORIENTATION = tuple(Field(name, n, "double", f"q{name}") for n, name in enumerate("xyzw", 1))

@@ -112,7 +112,9 @@ def _list(walker: "_Walker", field: Field, wire: int, end: int) -> list[Slot]:
         length = walker.length(end)
         width = FIXED[own]
         if length % width:
-            raise PayloadError(f"{field.column}: {length} packed bytes before byte {walker.at}, not a multiple of {width}")
+            raise PayloadError(
+                f"{field.column}: {length} packed bytes before byte {walker.at}, not a multiple of {width}"
+            )
         begin = walker.at
         walker.at += length
         return [Slot(field.column, REALS[own], at, width) for at in range(begin, begin + length, width)]

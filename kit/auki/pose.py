@@ -75,10 +75,10 @@ def inverse(given: Poses) -> Poses:
 
     >>> half = 0.5**0.5
     >>> inverse(poses([1, 0, 0], [0, 0, half, half])).flat().round(8).tolist()
-    [-0.0, 1.0, -0.0, -0.0, -0.0, -0.70710678, 0.70710678]
+    [0.0, 1.0, 0.0, -0.0, -0.0, -0.70710678, 0.70710678]
     """
     back = quaternion.conjugate(quaternion.normalised(given.q))
-    return Poses(-quaternion.rotate(back, given.t), back)
+    return Poses(0.0 - quaternion.rotate(back, given.t), back)
 
 
 def relative(first: Poses, second: Poses) -> Poses:

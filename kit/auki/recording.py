@@ -83,7 +83,9 @@ class Recording:
         found = [log for log in self.logs if resource_id in (log.resource_id, log.log_id)]
         if len(found) != 1:
             names = ", ".join(repr(log.log_id) for log in found or self.logs)
-            raise LogError(f"{len(found) or 'no'} logs {resource_id!r} under {self.folder}: there are {names or 'none'}")
+            raise LogError(
+                f"{len(found) or 'no'} logs {resource_id!r} under {self.folder}: there are {names or 'none'}"
+            )
         return found[0]
 
     def entry(self, section: Section, ref: Ref | None) -> RegistryEntry | None:
@@ -193,7 +195,9 @@ def _row(root: Path, log: Log) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(tables.arrow("logs").names)
     row |= {name: read.text(name) or None for name in ("source_peer_id", "writer_peer_id", "app_id")}
     for prefix, ref in (("clock", clock), ("from", begin), ("to", end)):
-        row |= {f"{prefix}_{part}": value for part, value in zip(("peer_id", "id", "hash"), ref or (None,) * 3, strict=True)}
+        row |= {
+            f"{prefix}_{part}": value for part, value in zip(("peer_id", "id", "hash"), ref or (None,) * 3, strict=True)
+        }
     return row | {
         "line": 1,
         "log_id": log.log_id,

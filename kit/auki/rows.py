@@ -185,7 +185,9 @@ def _in_pieces(block: Block, row: int) -> bytes:
     return found
 
 
-def _time_transform(log: Log, block: Block, decoded: Decoded, warnings: dict[str, int], last: int | None) -> dict[str, Any]:
+def _time_transform(
+    log: Log, block: Block, decoded: Decoded, warnings: dict[str, int], last: int | None
+) -> dict[str, Any]:
     count = len(decoded.row)
     begin, end = log.manifest.ref("from_clock"), log.manifest.ref("to_clock")
     return {

@@ -130,7 +130,9 @@ class DomainClock:
         """Return the domain time at a local time. Raises ClockError where there is no estimate, or a stale one."""
         stats, estimate = window.stats(local_ns), window.estimate
         if estimate is None or stats is None or stats.stale:
-            raise ClockError(f"no domain time of {self.id}: the window holds {'nothing' if stats is None else 'stale samples'}")
+            raise ClockError(
+                f"no domain time of {self.id}: the window holds {'nothing' if stats is None else 'stale samples'}"
+            )
         return local_ns + self.offset(estimate, backing).offset_ns
 
 

@@ -161,7 +161,12 @@ TABLES: dict[str, Columns] = {
         *DATA,
         *PAYLOAD,
     ),
-    "point_clouds": (*ENTRY, ("n_points", "BIGINT", "whole points; NULL where the layout is not known"), *DATA, *PAYLOAD),
+    "point_clouds": (
+        *ENTRY,
+        ("n_points", "BIGINT", "whole points; NULL where the layout is not known"),
+        *DATA,
+        *PAYLOAD,
+    ),
     "detections": (
         *ENTRY,
         ("data", "BLOB", "what the detector wrote"),

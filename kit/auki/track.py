@@ -50,12 +50,14 @@ class Located:
         names = ("tx", "ty", "tz", "qx", "qy", "qz", "qw")
         values = self.poses.flat()
         columns = {name: pa.array(np.ascontiguousarray(values[:, i]), mask=unknown) for i, name in enumerate(names)}
-        return pa.table(columns | {name: pa.array(self.flags & bit != 0) for bit, name in FLAGS.items() if bit != UNKNOWN})
+        return pa.table(
+            columns | {name: pa.array(self.flags & bit != 0) for bit, name in FLAGS.items() if bit != UNKNOWN}
+        )
 
 
 @dataclass(frozen=True)
 class Track:
-    """Poses over time, in order of time, of length one. Make it with `track`."""
+    """Poses over time, in order of time; rotations as they stood, of any length. Make it with `track`."""
 
     ts_ns: Ints
     poses: Poses
@@ -69,9 +71,9 @@ class Track:
     @property
     def spread(self) -> float:
         """How far the samples are from the last one, in any number; of a rigid log this should be 0."""
-        last = self.poses.flat()[-1]
-        sign = np.where(self.poses.q @ last[3:] < 0, -1.0, 1.0)[:, None]
-        return float(max(np.abs(self.poses.t - last[:3]).max(), np.abs(self.poses.q * sign - last[3:]).max()))
+        t, q = self.poses.t, quaternion.normalised(self.poses.q)
+        sign = np.where(q @ q[-1] < 0, -1.0, 1.0)[:, None]
+        return float(max(np.abs(t - t[-1]).max(), np.abs(q * sign - q[-1]).max()))
 
     @property
     def moves(self) -> bool:
@@ -87,13 +89,17 @@ class Track:
         """
         query = np.atleast_1d(np.asarray(ts_ns))
         if query.dtype.kind not in "iu" and query.size:
-            raise ArgumentError(f"readings of type {query.dtype}: give int64 nanoseconds; floats lose them after 104 days")
+            raise ArgumentError(
+                f"readings of type {query.dtype}: give int64 nanoseconds; floats lose them after 104 days"
+            )
         if extrapolate not in ("null", "hold"):
             raise ArgumentError(f"extrapolate={extrapolate!r}: give 'null' or 'hold'")
         query = query.astype(np.int64)
         if self.rigid:
             count = len(query)
-            held = Poses(np.tile(self.poses.t[-1], (count, 1)), np.tile(self.poses.q[-1], (count, 1)))
+            held = Poses(
+                np.tile(self.poses.t[-1], (count, 1)), np.tile(quaternion.normalised(self.poses.q[-1]), (count, 1))
+            )
             return Located(held, np.zeros(count, np.uint8))
         found = Poses(np.empty((len(query), 3)), np.empty((len(query), 4)))
         flags = np.zeros(len(query), np.uint8)
@@ -118,8 +124,11 @@ class Track:
         span = end - begin
         part = (held - begin) / np.maximum(span, 1)
         one, two = self.poses.t[left], self.poses.t[right]
-        t[:] = one + (two - one) * part[:, None]
-        q[:] = quaternion.slerp(self.poses.q[left], self.poses.q[right], part)
+        with np.errstate(over="ignore"):
+            t[:] = one + (two - one) * part[:, None]
+        q[:] = quaternion.slerp(
+            quaternion.normalised(self.poses.q[left]), quaternion.normalised(self.poses.q[right]), part
+        )
         flags[:] = np.where(outside, EXTRAPOLATED, 0)
         if max_gap_ns is not None:
             at_sample = (held == begin) | (held == end)
@@ -142,7 +151,7 @@ def track(
     if pose_semantics not in ("points", "tf"):
         raise ArgumentError(f"pose_semantics={pose_semantics!r}: give 'points' or 'tf'")
     ts, where, turn = np.asarray(ts_ns, np.int64), np.asarray(t, float), np.asarray(q, float)
-    good = quaternion.usable(turn) & np.isfinite(where).all(-1) if len(ts) else np.zeros(0, bool)
+    good = _usable(where, turn)
     if good.all() and (ts[1:] > ts[:-1]).all():
         order: slice | Ints = slice(None)
         kept = len(ts)
@@ -153,7 +162,18 @@ def track(
         kept = len(order)
     if not kept:
         raise GeometryError(f"a pose log without a pose that can be used: {len(ts)} samples are there")
-    held = Poses(where[order], quaternion.normalised(turn[order]))
+    held = Poses(where[order], turn[order])
     if pose_semantics == "tf":
         held = inverse(held)
     return Track(ts[order], held, rigid, len(ts) - kept)
+
+
+def _usable(t: Floats, q: Floats) -> Mask:
+    """Return which samples are poses; a piece at a time, that fits in the cache."""
+    good = np.empty(len(q), bool)
+    with np.errstate(all="ignore"):
+        for begin in range(0, len(q), CHUNK):
+            part = slice(begin, begin + CHUNK)
+            # A sum is finite where all its parts are, and they are not all as large as floats go.
+            good[part] = quaternion.usable(q[part]) & np.isfinite(t[part].sum(-1))
+    return good

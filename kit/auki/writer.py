@@ -75,7 +75,9 @@ class LogWriter:
         try:
             self._file = path.open("xb", buffering=0)
         except FileExistsError as error:
-            raise SegmentExistsError(f"{path} is there already: a log cannot go back into a segment it has left") from error
+            raise SegmentExistsError(
+                f"{path} is there already: a log cannot go back into a segment it has left"
+            ) from error
         self._start, self._kept[start] = start, path
         self._file.write(header(start))
 
@@ -97,5 +99,7 @@ class LogWriter:
     def __enter__(self) -> "LogWriter":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
