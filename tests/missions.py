@@ -14,9 +14,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from kit.syncropel.canonical import server_id
+
 from kit.auki import manifest, payload, registry
 from kit.auki.writer import LogWriter
-from kit.syncropel.canonical import server_id
 
 FAULTS = (
     "early_arrival",
@@ -109,7 +110,13 @@ class _Path:
 
 
 def mission(
-    folder: Path, seed: int, *, faults: tuple[str, ...] = (), shift_s: float = 0.0, cut_logs: bool = False, legs: int = 8
+    folder: Path,
+    seed: int,
+    *,
+    faults: tuple[str, ...] = (),
+    shift_s: float = 0.0,
+    cut_logs: bool = False,
+    legs: int = 8,
 ) -> Mission:
     """Write a mission of `legs` legs below `folder`, each of `faults` planted in a leg of its own.
 
@@ -145,7 +152,9 @@ class _Writer:
     def write(self) -> Mission:
         end = self._act()
         self.made.folder.mkdir(parents=True, exist_ok=True)
-        lines = [json.dumps(signal, separators=(",", ":")) for _, signal in sorted(self.signals, key=lambda item: item[0])]
+        lines = [
+            json.dumps(signal, separators=(",", ":")) for _, signal in sorted(self.signals, key=lambda item: item[0])
+        ]
         (self.made.folder / "signals.jsonl").write_text("\n".join(lines) + "\n")
         (self.made.folder / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in self.records))
         self._write_logs(end / 2 if self.cut_logs else end + PAD_S)
@@ -236,7 +245,9 @@ class _Writer:
         digits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
         return prefix + "".join(digits[number >> 5 * place & 31] for place in range(25, -1, -1))
 
-    def _signal(self, t: float, type: str, trace: str, parent: str | None, directed: str, payload: dict[str, Any]) -> str:
+    def _signal(
+        self, t: float, type: str, trace: str, parent: str | None, directed: str, payload: dict[str, Any]
+    ) -> str:
         id = self._id("evt_", t)
         stamp = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=self.clocks.wall(t) // 1000)
         self.signals.append((t, {
@@ -386,7 +397,9 @@ class _Writer:
         return {"data": _picture(self.clocks.camera(t)), **dict.fromkeys(("fx", "fy", "cx", "cy", "distortion"))}
 
     def _found(self, t: float) -> dict[str, Any]:
-        boxes = [{"bbox_xywh": [1, 1, 3, 3], "label": label, "score": 0.9, "track_id": 1} for label in self.frames.get(t, ())]
+        boxes = [
+            {"bbox_xywh": [1, 1, 3, 3], "label": label, "score": 0.9, "track_id": 1} for label in self.frames.get(t, ())
+        ]
         data = json.dumps({"detections": boxes}, separators=(",", ":")).encode()
         return {"data": data, "sensor_hash": "", "type": "object_detection"}
 

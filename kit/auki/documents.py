@@ -11,6 +11,7 @@ import pyarrow as pa
 from kit.auki import jcs, registry, tables
 from kit.auki.registry import RegistryEntry, Section
 from kit.errors import LogError
+from kit.jsontext import after_space, array_begin, elements
 
 VARIANTS = ("sensor_log", "pose_log", "time_transform_log", "detection_log")
 RAW_BYTES = 64 << 10
@@ -33,12 +34,12 @@ class Document:
     def batch(self, run: str, source_id: int) -> pa.RecordBatch:
         """Return the rows as a batch of their table."""
         place = {"run": run, "source_id": source_id}
-        return pa.RecordBatch.from_pylist([place | row for row in self.rows], schema=tables.arrow(self.table))
+        return pa.RecordBatch.from_pylist([row | place for row in self.rows], schema=tables.arrow(self.table))
 
     def quarantine(self, run: str, source_id: int) -> pa.RecordBatch:
         """Return what was refused as a batch of `quarantine`."""
         place = {"run": run, "source_id": source_id}
-        return pa.RecordBatch.from_pylist([place | row for row in self.refused], schema=tables.arrow("quarantine"))
+        return pa.RecordBatch.from_pylist([row | place for row in self.refused], schema=tables.arrow("quarantine"))
 
 
 def refusal(data: bytes, reason: str, detail: str, *, line: int = 1, byte_offset: int = 0) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def registered(section: Section, path: Path) -> tuple[Document, RegistryEntry | 
         except LogError as error:
             problem = str(error)
         else:
-            document.rows.append(_registry_row(entry))
+            document.rows.append(_registry_row(entry) | {"raw": data.decode(json.detect_encoding(data))})
             document.notes += entry.problems
             return document, entry
     document.refused.append(refusal(data, "bad_registry_entry", problem))
@@ -132,15 +133,22 @@ def catalog(path: Path) -> Document:
         )
         return document
     document.lines = len(listed)
-    for line, item in enumerate(listed, 1):
+    for line, (item, raw) in enumerate(zip(listed, _element_texts(data), strict=True), 1):
         wrong = _wrong_resource(item)
         if wrong:
-            raw = json.dumps(item).encode()
-            document.refused.append(refusal(raw, "bad_resource", wrong, line=line))
+            document.refused.append(refusal(raw.encode(), "bad_resource", wrong, line=line))
         else:
-            texts = {name: item[name] for name in ("variant", *_TEXTS)}
+            texts = {"raw": raw} | {name: item[name] for name in ("variant", *_TEXTS)}
             document.rows.append({"line": line} | texts | {name: _json(item.get(name)) for name in _BLOCKS})
     return document
+
+
+def _element_texts(data: bytes) -> list[str]:
+    """Return the rows of a catalog that could be read, each as it is written."""
+    text = data.decode(json.detect_encoding(data))
+    begin = array_begin(text, ["resources"])
+    found = elements(text, after_space(text, 0) if begin is None else begin) or []
+    return [text[start:end] for start, end in found]
 
 
 def _wrong_resource(item: Any) -> str | None:

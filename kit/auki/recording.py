@@ -1,5 +1,6 @@
 """`scan`: what a folder of logs holds, without reading any entry."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -163,7 +164,7 @@ def _log(root: Path, path: Path, entries: _Registry, hints: Mapping[str, Kind]) 
     session = read.text("session_id") or session_of(path)
     log = Log(path, read, session, _kind(read, body, hints), body, tuple(segment_paths(path / SEGMENTS)))
     document.notes += read.problems()
-    document.rows.append(_row(root, log))
+    document.rows.append(_row(root, log) | {"raw": data.decode(json.detect_encoding(data))})
     return document, log
 
 

@@ -17,6 +17,7 @@ from kit.cosmonapse.journal import ROWS
 from kit.cosmonapse.load import Loading
 from kit.cosmonapse.wire import Level
 from kit.io.lines import Rejected
+from kit.io.recordings import DocumentReader, SegmentReader
 from kit.store.store import append_rows
 from kit.store.transaction import Load
 from kit.typing import Row
@@ -117,7 +118,17 @@ def _small(name: str) -> Callable[[Load, int, EntryReader, Level], list[Row]]:
     return append
 
 
+def _sensors(load: Load, source_id: int, reader: EntryReader, level: Level) -> list[Row]:
+    """Append a segment or a document of a recording, whose readers make rows of tables of their own."""
+    assert isinstance(reader, DocumentReader | SegmentReader)  # noqa: S101  `load` pairs readers with families
+    for table, batch in reader.tables(load.run, source_id):
+        load.append(table, batch)
+    return []
+
+
 FAMILIES = {
     "signals": Family(_signals, identity.settle, identity.release),
     **{name: Family(_small(name)) for name in ROWS},
+    "logs": Family(_sensors),
+    "log_documents": Family(_sensors),
 }

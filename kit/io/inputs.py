@@ -4,12 +4,13 @@ import glob
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from kit.errors import ArgumentError, SourceError, SourceNotFoundError
 from kit.io.members import MANIFEST, FolderBytes, folder_files
+from kit.io.recordings import Part, parts
 from kit.typing import ArrowStream, LineSource, Reader
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".txt", ".parquet", ".arrow", ".feather", ".ipc")
@@ -27,13 +28,16 @@ class Input:
     table: ArrowStream | None = None
     folder: Path | None = None
     """The folder whose JSON files are the entries of this one source."""
+    part: Part | None = None
+    """A file of a recording, read by its own reader."""
 
 
 def inputs(source: Any) -> list[Input]:
     """Return the inputs behind `source`: a path, a glob, a folder, a list, a file object, lines, or Arrow.
 
     Files of a glob or a folder come sorted by name; a folder gives the captures directly in it. A folder that has
-    none, but JSON files further down, is one source: an export of one file a record.
+    none, but JSON files further down, is one source: an export of one file a record. A folder with sensor logs under it
+    gives each of their files as well.
     Raises SourceNotFoundError where nothing is found, ArgumentError for what cannot be a source.
     """
     if isinstance(source, str | os.PathLike):
@@ -71,7 +75,13 @@ def _names_a_source(item: object) -> bool:
 def _paths(text: str) -> list[Input]:
     path = Path(text).expanduser()
     if path.is_dir():
-        found = sorted(child for child in path.iterdir() if child.is_file() and is_capture(child))
+        recording = [replace(_file(part.path, str(part.path)), part=part) for part in parts(path)]
+        taken = {item.path for item in recording}
+        found = sorted(
+            child for child in path.iterdir() if child.is_file() and is_capture(child) and child not in taken
+        )
+        if recording:
+            return [*(_file(child, str(child)) for child in found), *recording]
         if not [child for child in found if child.name != MANIFEST] and [
             child for child in folder_files(path) if child.name != MANIFEST
         ]:

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from kit.io.lines import BOM
 from kit.io.members import is_tar
-from kit.io.pages import page_array
+from kit.io.pages import NAMES
+from kit.jsontext import array_begin
 
 ARROW_FILE, ARROW_STREAM, PARQUET = b"ARROW1", b"\xff\xff\xff\xff", b"PAR1"
 LOOK_AT_LINES = 50
@@ -36,7 +37,7 @@ def kind(head: bytes) -> Kind:
         first = text[1:].lstrip(b" \t\r\n")
         return Kind("array", _family(_leading_object(first)))
     begin = text[:PAGE_HEAD_BYTES].decode("utf-8", "replace")
-    if (array := page_array(begin)) is not None:
+    if (array := array_begin(begin, NAMES)) is not None:
         # A page on a line of its own, or one that is the whole document.
         return Kind("document" if "\n" in begin[:array] or b"\n" not in text else "pages", "records")
     if text.startswith(b"{") and not _first_line_is_whole(text) and _opens_document(text):
