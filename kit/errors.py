@@ -16,6 +16,7 @@
     ├── SyncropelKindError          (ValueError) a kind or scope that breaks the grammar
     ├── SyncropelReadError          (OSError) a server that did not answer a read
     ├── SubscribeError              a live stream that broke off
+    ├── ClientClosedError           (RuntimeError) a client used after close()
     └── MissingExtraError           (ImportError) an optional library is not installed
 
 Where a protocol or a caller expects a built-in exception, the class inherits it too.
@@ -108,6 +109,10 @@ class SubscribeError(KitError):
             f"SubscribeError(reason={self.reason!r}, message={self.message!r}, "
             f"attempt={self.attempt!r}, next_retry_s={self.next_retry_s!r})"
         )
+
+
+class ClientClosedError(KitError, RuntimeError):
+    """A client was used after `close()`."""
 
 
 class MissingExtraError(KitError, ImportError):
