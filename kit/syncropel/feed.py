@@ -79,6 +79,7 @@ class Feed:
         self._give_up_when_refused = give_up_when_refused
         self._attempt = 0
         self._reader = FrameReader()
+        self._offered: set[str] = set()
         self._seen: set[str] = set()
         self._seen_order: deque[str] = deque()
         self._remember = remember
@@ -106,13 +107,13 @@ class Feed:
             return Ending("transport_error", f"the stream is compressed with {encoding!r}, unasked")
         self.connections += 1
         self._reader = FrameReader()
+        self._offered.clear()
         self._call(self._hooks.on_open)
         return None
 
     def arrived(self, chunk: bytes) -> tuple[list[Arrival], Ending | None]:
         """The new records in a chunk, and why the stream ends with it, if it does."""
         arrivals: list[Arrival] = []
-        names: set[str] = set()
         try:
             frames = self._reader.feed(chunk)
         except SourceError as error:
@@ -128,11 +129,11 @@ class Feed:
                 self._attempt = 0
                 arrival = Arrival(self._record(frame.data), frame.data, frame.id)
                 name = _name(arrival)
-                if name is not None and (name in self._seen or name in names):
+                if name is not None and (name in self._seen or name in self._offered):
                     self.repeats += 1
                     continue
                 if name is not None and self._remember:
-                    names.add(name)
+                    self._offered.add(name)
                 arrivals.append(arrival)
         return arrivals, None
 
@@ -144,6 +145,7 @@ class Feed:
                 self.cursor = arrival.cursor
             name = _name(arrival)
             if name is not None and self._remember:
+                self._offered.discard(name)
                 self._seen.add(name)
                 self._seen_order.append(name)
                 if len(self._seen_order) > self._remember:

@@ -8,7 +8,7 @@ After a `break` a tail goes on with the next record where it is iterated over ag
 a tail that is made anew from it brings some records of the last batch again rather than lose one.
 
 Records come straight from the connection: nothing is queued, so a slow reader slows the server down and memory
-stays bounded. Each network chunk is one batch; a batch is handed on before the next chunk is waited for.
+stays bounded. A batch is what is there without waiting, up to 1000 records: nothing that arrived is held back.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import contextlib
 import inspect
 import socket
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -29,6 +29,7 @@ __all__ = ["AsyncTail", "Tail"]
 
 END_OF_STREAM = Ending("transport_error", "stream closed by server without event")
 ERROR_TEXT_LENGTH = 200
+BATCH_RECORDS, BATCH_CHARACTERS = 1000, 8 << 20
 Result = TypeVar("Result")
 
 
@@ -71,8 +72,13 @@ class _Tail:
         headers = self._feed.headers(self._bearer)
         return client.build_request("GET", self._url, params=self._feed.params(), headers=headers, timeout=timeout)
 
-    def _silence(self) -> Ending:
-        return Ending("heartbeat_timeout", f"nothing came for {self._heartbeat_timeout_s:g} s")
+    def _ending_of(self, error: Exception) -> Ending:
+        """Return the ending that an exception of a connection is."""
+        import httpx
+
+        if isinstance(error, httpx.ReadTimeout | TimeoutError):
+            return Ending("heartbeat_timeout", f"nothing came for {self._heartbeat_timeout_s:g} s")
+        return Ending("transport_error", f"{type(error).__name__}: {error}")
 
 
 class Tail(_Tail):
@@ -120,7 +126,7 @@ class Tail(_Tail):
         return records
 
     def batches(self) -> Generator[list[Arrival], None, None]:
-        """What arrives, a network chunk at a time, never empty, until `close()`."""
+        """What arrives, never an empty batch, until `close()`."""
         while not self.closed:
             ending = yield from self._connection()
             if self.closed:
@@ -156,34 +162,41 @@ class Tail(_Tail):
         client = self._client()
         try:
             response = client.send(self._request(client), stream=True)
-            self._response = response
-            with contextlib.closing(response):
-                return (yield from self._stream(response))
-        except httpx.ReadTimeout:
-            return self._silence()
         except (httpx.HTTPError, OSError) as error:
-            return Ending("transport_error", f"{type(error).__name__}: {error}")
+            return self._ending_of(error)
+        self._response = response
+        try:
+            return (yield from self._stream(response))
         finally:
             self._response = None
+            response.close()
 
     def _stream(self, response: "httpx.Response") -> Generator[list[Arrival], None, Ending]:
         chunks = response.iter_raw()
-        text = "" if response.is_success else _start(next(chunks, b""))
-        refusal = self._feed.opened(response.status_code, response.headers.get("content-encoding"), text)
-        if refusal is not None:
-            return refusal
+        text = "" if response.is_success else _start(self._next(chunks))
+        ending = self._feed.opened(response.status_code, response.headers.get("content-encoding"), text)
+        waiting = _Batch()
         # Between the look at the flag and the wait for bytes, `close()` finds the response and wakes the wait.
-        while not self.closed:
-            chunk = next(chunks, None)
-            if chunk is None:
-                break
-            arrivals, ending = self._feed.arrived(chunk)
-            if arrivals:
-                yield arrivals
-                self._feed.handed_on(arrivals)
-            if ending is not None:
-                return ending
-        return END_OF_STREAM
+        while ending is None and not self.closed:
+            chunk = self._next(chunks)
+            if isinstance(chunk, Ending):
+                ending = chunk
+            else:
+                arrivals, ending = self._feed.arrived(chunk)
+                waiting.add(arrivals)
+            if waiting.arrivals and (ending is not None or waiting.is_full or not _is_readable(response)):
+                yield waiting.arrivals
+                self._feed.handed_on(waiting.arrivals)
+                waiting = _Batch()
+        return ending or END_OF_STREAM
+
+    def _next(self, chunks: Iterator[bytes]) -> bytes | Ending:
+        import httpx
+
+        try:
+            return next(chunks, END_OF_STREAM)
+        except (httpx.HTTPError, OSError) as error:
+            return self._ending_of(error)
 
 
 class AsyncTail(_Tail):
@@ -240,7 +253,7 @@ class AsyncTail(_Tail):
             self._waiting.reschedule(asyncio.get_running_loop().time())
 
     async def batches(self) -> AsyncGenerator[list[Arrival], None]:
-        """What arrives, a network chunk at a time, never empty, until `close()`; to be closed with `aclosing`."""
+        """What arrives, never an empty batch, until `close()`; to be closed with `aclosing`."""
         while not self.closed:
             ending = END_OF_STREAM
             async with contextlib.aclosing(self._connection()) as events:
@@ -268,35 +281,41 @@ class AsyncTail(_Tail):
         """Yield the batches of one connection, then why it ended."""
         import httpx
 
+        client = self._client()
         try:
-            client = self._client()
             response = await self._within(client.send(self._request(client), stream=True), self._timeout_s)
-            async with contextlib.aclosing(response):
-                async for event in self._stream(response):
-                    yield event
-        except (httpx.ReadTimeout, TimeoutError):
-            yield self._silence()
         except (httpx.HTTPError, OSError) as error:
-            yield Ending("transport_error", f"{type(error).__name__}: {error}")
+            yield self._ending_of(error)
+            return
+        async with contextlib.aclosing(response), contextlib.aclosing(self._stream(response)) as events:
+            async for event in events:
+                yield event
 
     async def _stream(self, response: "httpx.Response") -> AsyncGenerator[list[Arrival] | Ending, None]:
-        chunks = response.aiter_raw()
-        first = b"" if response.is_success else await self._within(anext(chunks, b""), self._timeout_s)
-        refusal = self._feed.opened(response.status_code, response.headers.get("content-encoding"), _start(first))
-        if refusal is not None:
-            yield refusal
-            return
-        while not self.closed:
-            chunk = await self._within(anext(chunks, None), self._heartbeat_timeout_s)
-            if chunk is None:
-                return
-            arrivals, ending = self._feed.arrived(chunk)
-            if arrivals:
-                yield arrivals
-                self._feed.handed_on(arrivals)
-            if ending is not None:
-                yield ending
-                return
+        async with _Ahead(response.aiter_raw()) as chunks:
+            text = "" if response.is_success else _start(await self._next(chunks))
+            ending = self._feed.opened(response.status_code, response.headers.get("content-encoding"), text)
+            waiting = _Batch()
+            while ending is None and not self.closed:
+                chunk = await self._next(chunks)
+                if isinstance(chunk, Ending):
+                    ending = chunk
+                else:
+                    arrivals, ending = self._feed.arrived(chunk)
+                    waiting.add(arrivals)
+                if waiting.arrivals and (ending is not None or waiting.is_full or not await chunks.is_there()):
+                    yield waiting.arrivals
+                    self._feed.handed_on(waiting.arrivals)
+                    waiting = _Batch()
+            yield ending or END_OF_STREAM
+
+    async def _next(self, chunks: "_Ahead") -> bytes | Ending:
+        import httpx
+
+        try:
+            return await self._within(chunks.next(), self._heartbeat_timeout_s)
+        except (httpx.HTTPError, OSError) as error:
+            return self._ending_of(error)
 
     async def _within(self, awaited: Awaitable[Result], seconds: float) -> Result:
         """Return what `awaited` gives. Raises TimeoutError after `seconds`, or at once on `close()`."""
@@ -307,5 +326,71 @@ class AsyncTail(_Tail):
                 self._waiting = None
 
 
-def _start(text: bytes) -> str:
-    return text[:ERROR_TEXT_LENGTH].decode("utf-8", "replace")
+class _Batch:
+    """What has arrived and is to be handed on together."""
+
+    def __init__(self) -> None:
+        self.arrivals: list[Arrival] = []
+        self._characters = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it must not grow any more."""
+        return len(self.arrivals) >= BATCH_RECORDS or self._characters >= BATCH_CHARACTERS
+
+    def add(self, arrivals: list[Arrival]) -> None:
+        """Take more."""
+        self.arrivals += arrivals
+        self._characters += sum(len(arrival.raw) for arrival in arrivals)
+
+
+class _Ahead:
+    """The chunks of a stream, of which the next one may be asked for before it is needed."""
+
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+        self._asked: asyncio.Task[bytes | Ending] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._asked is not None:
+            self._asked.cancel()
+            await asyncio.wait([self._asked])
+            # Whatever it came to belongs to a stream that nobody reads any more.
+            _ = self._asked.cancelled() or self._asked.exception()
+
+    async def is_there(self) -> bool:
+        """Whether the next chunk, or the end, needs no waiting."""
+        asked = self._ask()
+        await asyncio.sleep(0)
+        return asked.done()
+
+    async def next(self) -> bytes | Ending:
+        """The next chunk, or the end."""
+        asked = self._ask()
+        try:
+            return await asked
+        finally:
+            self._asked = None
+
+    def _ask(self) -> "asyncio.Task[bytes | Ending]":
+        if self._asked is None:
+            self._asked = asyncio.get_running_loop().create_task(self._read())
+        return self._asked
+
+    async def _read(self) -> bytes | Ending:
+        return await anext(self._chunks, END_OF_STREAM)
+
+
+def _is_readable(response: "httpx.Response") -> bool:
+    """Return whether the connection has more, so that reading on does not wait."""
+    stream = response.extensions.get("network_stream")
+    return stream is not None and bool(stream.get_extra_info("is_readable"))
+
+
+def _start(chunk: bytes | Ending) -> str:
+    return "" if isinstance(chunk, Ending) else chunk[:ERROR_TEXT_LENGTH].decode("utf-8", "replace")
