@@ -83,8 +83,8 @@ class Reading(Session):
         if page < 1:
             raise ArgumentError(f"page must be at least 1, got {page!r}")
         first = query_params(kind, actor, thread, since, page)
-        course = grown(first) if thread is None else windows(page, since)
-        path = "/v1/records" if thread is None else thread_path(thread, "records")
+        course = windows(page, since) if thread else grown(first)
+        path = thread_path(thread, "records") if thread else "/v1/records"
         params = next(course)
         while True:
             records = listed(await self._read("GET", path, params=params))
@@ -95,7 +95,7 @@ class Reading(Session):
                 break
         if not collected.complete:
             logger.warning("query_all: the answer was cut: %s", collected.note)
-        by_actor = {} if actor is None else {"actor": actor}
+        by_actor = {"actor": actor} if actor else {}
         return collected._replace(records=matching(collected.records, kind, {**by_actor, **(where or {})}))
 
     async def health(self) -> dict[str, Any]:

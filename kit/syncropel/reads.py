@@ -26,10 +26,13 @@ def thread_path(thread: str, what: str) -> str:
 def query_params(
     kind: str | None, actor: str | None, thread: str | None, since: int | None, limit: int
 ) -> dict[str, Any]:
-    """The query of `GET /v1/records`, in the order of the published client. Raises ValueError without a condition."""
-    if kind is None and actor is None and thread is None:
+    """The query of `GET /v1/records`, in the order of the published client; an empty text is no condition.
+
+    Raises ValueError without any condition.
+    """
+    if not (kind or actor or thread):
         raise ArgumentError("query requires at least one of: kind, actor, thread")
-    params = {"limit": limit, "thread": thread, "actor": actor, "since": since}
+    params = {"limit": limit, "thread": thread or None, "actor": actor or None, "since": since}
     return {name: value for name, value in params.items() if value is not None}
 
 
@@ -88,7 +91,7 @@ def matching(
     Paths lead through objects, not into lists; what is not there equals None; 1, 1.0 and True are equal.
     """
     found = list(records)
-    if kind is not None:
+    if kind:
         found = [record for record in found if _at(record, "body.kind") == kind]
     for path, value in (where or {}).items():
         found = [record for record in found if _at(record, path) == value]

@@ -8,7 +8,7 @@ After a `break` a tail goes on with the next record where it is iterated over ag
 a tail that is made anew from it brings some records of the last batch again rather than lose one.
 
 Records come straight from the connection: nothing is queued, so a slow reader slows the server down and memory
-stays bounded. A batch is what is there without waiting, up to 1000 records: nothing that arrived is held back.
+stays bounded. While more is there to be read, up to 1000 records gather in a batch; nothing waits for what is not there.
 """
 
 import asyncio
@@ -172,7 +172,7 @@ class Tail(_Tail):
             response.close()
 
     def _stream(self, response: "httpx.Response") -> Generator[list[Arrival], None, Ending]:
-        chunks = response.iter_raw()
+        chunks = iter([response.content]) if response.is_stream_consumed else response.iter_raw()
         text = "" if response.is_success else _start(self._next(chunks))
         ending = self._feed.opened(response.status_code, response.headers.get("content-encoding"), text)
         waiting = _Batch()
@@ -292,7 +292,7 @@ class AsyncTail(_Tail):
                 yield event
 
     async def _stream(self, response: "httpx.Response") -> AsyncGenerator[list[Arrival] | Ending, None]:
-        async with _Ahead(response.aiter_raw()) as chunks:
+        async with _Ahead(_achunks(response)) as chunks:
             text = "" if response.is_success else _start(await self._next(chunks))
             ending = self._feed.opened(response.status_code, response.headers.get("content-encoding"), text)
             waiting = _Batch()
@@ -383,7 +383,20 @@ class _Ahead:
         return self._asked
 
     async def _read(self) -> bytes | Ending:
-        return await anext(self._chunks, END_OF_STREAM)
+        # Not `anext(chunks, END_OF_STREAM)`: CPython 3.11 fails where the default is a tuple.
+        try:
+            return await anext(self._chunks)
+        except StopAsyncIteration:
+            return END_OF_STREAM
+
+
+async def _achunks(response: "httpx.Response") -> AsyncGenerator[bytes, None]:
+    if response.is_stream_consumed:
+        # A mocked answer, which has its content already.
+        yield response.content
+        return
+    async for chunk in response.aiter_raw():
+        yield chunk
 
 
 def _is_readable(response: "httpx.Response") -> bool:

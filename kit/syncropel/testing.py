@@ -217,7 +217,9 @@ class MockKernel:
         if self._clock is not None:
             stored["created_at"] = self._clock()
         self._store(stored)
-        return _json(200, self._first.setdefault(id, {**stored, "sequence": self._sequence}))
+        answer = {**stored, "sequence": self._sequence}
+        self._first.setdefault(id, answer)
+        return _json(200, answer)
 
     def _store(self, stored: dict[str, Any]) -> None:
         thread = stored["thread"]
@@ -314,4 +316,4 @@ def _seeded_clock(seed: int) -> Callable[[], str]:
     """Return a clock of its own that gives the same times on every run."""
     with ids.seeded(seed):
         context = contextvars.copy_context()
-    return lambda: context.run(ids.now).isoformat().replace("+00:00", "Z")
+    return lambda: context.run(ids.now).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -164,9 +164,7 @@ def test_strict_compat_takes_keys_as_the_published_package_does() -> None:
     ],
 )
 @BOTH
-def test_a_status_is_tried_again_or_not(
-    status: int, tries: int, success: bool, emit: bool, waits: list[float]
-) -> None:
+def test_a_status_is_tried_again_or_not(status: int, tries: int, success: bool, emit: bool, waits: list[float]) -> None:
     wire = Wire(httpx.Response(status, text="x" * 300))
     result = emitted(wire.client(), emit)
     assert len(wire.requests) == tries

@@ -29,9 +29,7 @@ ODD_BUT_ACCEPTED = [
 ]
 
 
-@pytest.mark.parametrize(
-    "vector", [pytest.param(vector, id=f"syncropel-8-kind-{n}") for n, vector in enumerate(KINDS)]
-)
+@pytest.mark.parametrize("vector", [pytest.param(vector, id=f"syncropel-8-kind-{n}") for n, vector in enumerate(KINDS)])
 def test_a_kind_is_accepted_or_not_as_the_published_package_does(vector: dict[str, Any]) -> None:
     kind = vector["kind"]
     if not vector["accept"]:
@@ -76,7 +74,12 @@ def test_what_is_no_text_is_no_kind(kind: Any) -> None:
 
 
 def test_the_message_names_the_segment_that_is_wrong() -> None:
-    for kind, word in {"music.Cat.track": "'Cat'", "a.b.c.2": "'2'", "music.track": "'music'", "@.a": "community ''"}.items():
+    for kind, word in {
+        "music.Cat.track": "'Cat'",
+        "a.b.c.2": "'2'",
+        "music.track": "'music'",
+        "@.a": "community ''",
+    }.items():
         with pytest.raises(SyncropelKindError, match=word) as caught:
             validate_kind(kind)
         assert isinstance(caught.value, ValueError) and isinstance(caught.value, KitError)
