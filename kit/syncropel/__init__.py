@@ -1,6 +1,7 @@
 """Syncropel records: their model, the hashes that prove their content, a client, and a server to test against."""
 
-from kit.errors import SubscribeError, SyncropelKindError, SyncropelReadError
+from kit.errors import ClientClosedError, SubscribeError, SyncropelKindError, SyncropelReadError
+from kit.syncropel import testing
 from kit.syncropel.canonical import (
     HashLevels,
     PortabilityWarning,
@@ -31,6 +32,7 @@ __all__ = [
     "Arrival",
     "AsyncTail",
     "Client",
+    "ClientClosedError",
     "Collected",
     "DataType",
     "EmitResult",
@@ -55,6 +57,7 @@ __all__ = [
     "record_id",
     "server_id",
     "sha256_hex",
+    "testing",
     "validate_kind",
     "validate_scope",
 ]

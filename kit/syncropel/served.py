@@ -23,7 +23,11 @@ class Served:
 
     def __init__(self, kernel: Kernel, port: int = 0) -> None:
         self.kernel = kernel
-        self._server = _Server((HOST, port), kernel)
+        try:
+            self._server = _Server((HOST, port), kernel)
+        except OSError as error:
+            wrong = f"port {port} of {HOST}: {error.strerror}; take another, or 0 for a free one"
+            raise OSError(error.errno, wrong) from None
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
         self._closed = False

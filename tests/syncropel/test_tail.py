@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -82,7 +83,7 @@ TEXT = (
 def test_frames_are_the_same_however_the_bytes_are_cut(cuts: list[int]) -> None:
     data, reader = TEXT.encode(), FrameReader()
     places = [0, *sorted(cuts), len(data)]
-    found = [frame for a, b in zip(places, places[1:], strict=False) for frame in reader.feed(data[a:b])]
+    found = [frame for a, b in pairwise(places) for frame in reader.feed(data[a:b])]
     assert found == FRAMES
 
 
@@ -303,12 +304,15 @@ def test_a_server_that_falls_silent_is_left(plain: bool, kernel: MockKernel) -> 
         async for _ in client.tail("t", heartbeat_timeout_s=0.02, max_reconnects=1, **QUICK):
             pass
 
-    with kernel.serve() as served, Client(identity=ME, endpoint=served.url) as client:
-        with pytest.raises(SubscribeError, match=r"nothing came for 0.02 s") as caught:
-            if plain:
-                list(client.tail_sync("t", heartbeat_timeout_s=0.02, max_reconnects=1, **QUICK))
-            else:
-                asyncio.run(closing(client, course))
+    with (
+        kernel.serve() as served,
+        Client(identity=ME, endpoint=served.url) as client,
+        pytest.raises(SubscribeError, match=r"nothing came for 0\.02 s") as caught,
+    ):
+        if plain:
+            list(client.tail_sync("t", heartbeat_timeout_s=0.02, max_reconnects=1, **QUICK))
+        else:
+            asyncio.run(closing(client, course))
     assert (caught.value.reason, caught.value.attempt) == ("heartbeat_timeout", 1)
 
 
@@ -468,8 +472,16 @@ def test_a_refusal_ends_a_tail_but_not_a_subscription() -> None:
 
 @pytest.mark.parametrize(
     ("told", "wait_s"),
-    [(b"{}", 5.0), (b'{"retry_after_ms":20}', 0.02), (b'{"retry_after_ms":-5}', 0.0), (b'{"retry_after_ms":"x"}', 5.0)]
-    + [(b'{"retry_after_ms":1e99}', 3600.0), (b'{"retry_after_ms":NaN}', 5.0), (b"nope", 5.0), (b"[1]", 5.0)],
+    [
+        (b"{}", 5.0),
+        (b'{"retry_after_ms":20}', 0.02),
+        (b'{"retry_after_ms":-5}', 0.0),
+        (b'{"retry_after_ms":"x"}', 5.0),
+        (b'{"retry_after_ms":1e99}', 3600.0),
+        (b'{"retry_after_ms":NaN}', 5.0),
+        (b"nope", 5.0),
+        (b"[1]", 5.0),
+    ],
 )
 def test_a_shutdown_may_name_its_wait_within_reason(told: bytes, wait_s: float) -> None:
     wire = Wire(stream(b"event: server_shutdown\ndata: %b\n\n" % told))
