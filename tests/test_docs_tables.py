@@ -1,4 +1,4 @@
-"""docs/tables.md says what kit/schema.py says, and what a store has.
+"""docs/tables.md says what kit/schema/ says, and what a store has.
 
 To write a section anew: `python tests/test_docs_tables.py` prints all of them.
 """

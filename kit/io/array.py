@@ -51,6 +51,10 @@ class ArrayReader:
         # Bytes that are not UTF-8 become lone surrogates, which tell the element they are in.
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
 
+    def sha256(self) -> str:
+        """Return the hash of the bytes read so far, in hex."""
+        return self.digest.hexdigest()
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the elements in order; a batch is never empty."""
         rows: list[tuple[int, int, str]] = []

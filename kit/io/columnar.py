@@ -43,6 +43,10 @@ class ColumnarReader:
     tail: int | None = None
     incomplete: str | None = None
 
+    def sha256(self) -> str:
+        """Return the hash of the bytes read so far, in hex."""
+        return self.digest.hexdigest()
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows in order as (line, byte_offset, text); a batch is never empty."""
         for rows in self._rows():

@@ -62,6 +62,10 @@ class LineReader:
     incomplete: str | None = None
     """Why the stream broke off, None where it was read to its end."""
 
+    def sha256(self) -> str:
+        """Return the hash of the bytes read so far, in hex."""
+        return self.digest.hexdigest()
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the lines in stream order; a batch holds whole lines and is never empty."""
         for block in self._blocks():
