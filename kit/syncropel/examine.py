@@ -32,7 +32,9 @@ FLAGS = (
 
 ACTS = frozenset(ActType.__members__)
 DATA_TYPES = frozenset(DataType.__members__)
-TEXTS = ("id", "act", "actor", "thread", "data_type", "judged_by")
+TEXTS = ("id", "act", "actor", "thread", "data_type")
+TOLD = ("judged_by", "namespace")
+"""What a server adds and never hashes; it is kept as text, whatever it is."""
 SIX_FIELDS = tuple(name for name in HASHED_FIELDS if name != "data_type")
 REDACTED = '{"redacted":true}'
 """The canonical body of a record that came from another namespace without consent (spec/syncropel.md 11)."""
@@ -117,7 +119,7 @@ def parse(text: str, flags: set[str]) -> dict[str, Any] | Refusal:
 
 
 def unwrapped(parsed: Mapping[str, Any], flags: set[str]) -> tuple[Mapping[str, Any], str]:
-    """Return the record in an object and what it was wrapped in: `bare`, `feed` or `audit`.
+    """Return the record in an object and what it was wrapped in: `bare`, `envelope` or `audit`.
 
     An id that stands outside is the record's own where that has none; where the two differ, the record's counts.
     """
@@ -131,7 +133,7 @@ def unwrapped(parsed: Mapping[str, Any], flags: set[str]) -> tuple[Mapping[str, 
             record = {**record, "id": outer}
         elif inner != outer:
             flags.add("other_id")
-    return record, "audit" if "category" in parsed else "feed"
+    return record, "audit" if "category" in parsed else "envelope"
 
 
 def _not_a_record(record: Mapping[str, Any]) -> Refusal | None:
@@ -221,7 +223,7 @@ def _columns(record: Mapping[str, Any], flags: set[str]) -> dict[str, Any]:
         "kind": kind if isinstance(kind, str) and _encodable(kind) else None,
         "body": _json(body, flags) if "body" in record else None,
         "sequence": sequence if _is_bigint(sequence) else None,
-        "judged_by": record.get("judged_by"),
+        **{name: _text(record[name], flags) if record.get(name) is not None else None for name in TOLD},
         "v": _text(version, flags) if "_v" in inner else None,
     }
 

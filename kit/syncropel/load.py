@@ -21,7 +21,9 @@ from kit import schema
 from kit.syncropel.examine import Level, Refusal, record_row
 from kit.syncropel.fast import RecordReader, Row
 
-READ = ("id", "act", "actor", "thread", "clock", "data_type", "parents", "kind", "body", "sequence", "judged_by", "v", "wrapper")
+READ = tuple(
+    "id act actor thread clock data_type parents kind body sequence judged_by namespace v wrapper".split()
+)
 """Columns that the fast way reads off a line, in the order of its rows."""
 QUOTE, COLON, BACKSLASH, SMALL_U, ZERO = map(ord, '":\\u0')
 SPACES = np.isin(np.arange(256), np.frombuffer(b" \t\r\n", np.uint8))
@@ -88,7 +90,10 @@ class Loading:
         }
         shape = schema.arrow("records")
         return pa.RecordBatch.from_arrays(
-            [columns[name] if name in columns else pa.array(read[name], kind) for name, kind in zip(shape.names, shape.types, strict=True)],
+            [
+                columns[name] if name in columns else pa.array(read[name], kind)
+                for name, kind in zip(shape.names, shape.types, strict=True)
+            ],
             schema=shape,
         )
 
@@ -115,7 +120,7 @@ def _plain(text: pa.LargeBinaryArray, rows: list[Row | None]) -> Ints:
     index = np.array(read)
     sites, doubtful = _sites(text)
     inside, _ = _sites(bodies)
-    outside = np.array([row[13] for row in taken])
+    outside = np.array([row[-1] for row in taken])
     found: Ints = index[(sites[index] == inside + outside) & ~doubtful[index]]
     return found
 
@@ -138,5 +143,7 @@ def _escaped(octets: NDArray[np.uint8], following: NDArray[np.uint8]) -> Ints:
     """Return where a quote or a colon is written as an escape with four digits."""
     places = np.flatnonzero((octets == BACKSLASH) & (following == SMALL_U))
     code = octets[places[:, None] + np.arange(2, 6)] | 0x20  # letters as small ones; digits stay as they are
-    found: Ints = places[(code == np.frombuffer(b"0022", np.uint8)).all(1) | (code == np.frombuffer(b"003a", np.uint8)).all(1)]
+    found: Ints = places[
+        (code == np.frombuffer(b"0022", np.uint8)).all(1) | (code == np.frombuffer(b"003a", np.uint8)).all(1)
+    ]
     return found
