@@ -21,23 +21,21 @@ from kit import schema
 from kit.syncropel.examine import Level, Refusal, record_row
 from kit.syncropel.fast import RecordReader, Row
 
-READ = tuple(
-    [
-        "id",
-        "act",
-        "actor",
-        "thread",
-        "clock",
-        "data_type",
-        "parents",
-        "kind",
-        "body",
-        "sequence",
-        "judged_by",
-        "namespace",
-        "v",
-        "wrapper",
-    ]
+READ = (
+    "id",
+    "act",
+    "actor",
+    "thread",
+    "clock",
+    "data_type",
+    "parents",
+    "kind",
+    "body",
+    "sequence",
+    "judged_by",
+    "namespace",
+    "v",
+    "wrapper",
 )
 """Columns that the fast way reads off a line, in the order of its rows."""
 QUOTE, COLON, BACKSLASH, SMALL_U, ZERO = map(ord, '":\\u0')
