@@ -30,13 +30,37 @@ from kit.typing import Row
 class EntryReader(Protocol):
     """Reads a source once; what it counts is complete when `batches` is exhausted (see `kit.io.lines`)."""
 
-    line: int
-    position: int
-    skipped: int
-    bom: bool
-    tail: int | None
-    incomplete: str | None
-    rejected: list[Rejected]
+    @property
+    def line(self) -> int:
+        """Lines, elements or entries so far."""
+
+    @property
+    def position(self) -> int:
+        """Bytes so far, decompressed."""
+
+    @property
+    def skipped(self) -> int:
+        """Blank and comment lines."""
+
+    @property
+    def bom(self) -> bool:
+        """Whether it began with a byte-order mark."""
+
+    @property
+    def tail(self) -> int | None:
+        """Offset of a last line without a newline."""
+
+    @property
+    def incomplete(self) -> str | None:
+        """Why it broke off."""
+
+    @property
+    def note(self) -> str | None:
+        """What else is to be known of it."""
+
+    @property
+    def rejected(self) -> list[Rejected]:
+        """Entries that cannot be text."""
 
     def batches(self) -> Iterator[pa.RecordBatch]: ...
 

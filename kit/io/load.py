@@ -13,6 +13,8 @@ from kit.io.columnar import ColumnarReader
 from kit.io.families import FAMILIES, EntryReader, Family
 from kit.io.inputs import Input, inputs
 from kit.io.lines import LineReader
+from kit.io.members import MemberReader
+from kit.io.pages import PageReader
 from kit.io.progress import progress_for
 from kit.io.report import Findings, LoadReport, SourceCounts, Timing, findings, source_counts
 from kit.io.resume import compare, resumed
@@ -196,16 +198,18 @@ class _Pending:
             "lines": reader.line,
             "skipped": reader.skipped + self.skipped,
             "complete": reader.incomplete is None,
-            "note": _note(self.known and self.known.note, reader.bom, reader.incomplete),
+            "note": _note(self.known and self.known.note, reader.bom, reader.incomplete, reader.note),
             "tail": reader.tail,
         }
 
 
-def _note(earlier: str | None, bom: bool, incomplete: str | None) -> str | None:
+def _note(earlier: str | None, bom: bool, incomplete: str | None, more: str | None = None) -> str | None:
     """Return what else is to be known of a source; of an earlier load's note, the byte-order mark stays."""
     notes = [BOM_NOTE] if bom or (earlier or "").startswith(BOM_NOTE) else []
     if incomplete:
         notes.append(f"incomplete: {incomplete}; what came before is loaded")
+    if more:
+        notes.append(more)
     return "; ".join(notes) or None
 
 
@@ -214,7 +218,7 @@ def _appended(load: Load, item: Input, level: Level, progress: Progress) -> _Pen
     progress.start(item.uri, item.size)
     try:
         with _opened(item, progress) as stream:
-            what = Kind("table", "signals") if item.table is not None else kind(stream.peek())
+            what = _kind(item, stream)
             known = load.known(item.uri, what.family) if item.path is not None else None
             if known is not None:
                 return _Pending(item, what, level, known.source_id, None, known)
@@ -223,6 +227,13 @@ def _appended(load: Load, item: Input, level: Level, progress: Progress) -> _Pen
             return source
     finally:
         progress.finish()
+
+
+def _kind(item: Input, stream: Peekable) -> Kind:
+    if item.table is not None:
+        return Kind("table", "signals")
+    found = kind(stream.peek())
+    return Kind("folder", found.family) if item.folder is not None else found
 
 
 @contextmanager
@@ -236,4 +247,8 @@ def _reader(stream: Peekable, item: Input, what: Kind) -> EntryReader:
         return ArrayReader(stream)
     if what.container in ("parquet", "arrow", "arrow_stream", "table"):
         return ColumnarReader(stream, item.table, what.container, item.uri)
+    if what.container in ("pages", "document"):
+        return PageReader(stream, whole=what.container == "document")
+    if what.container in ("tar", "folder"):
+        return MemberReader(stream, item.folder)
     return LineReader(stream)
