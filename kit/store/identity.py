@@ -2,7 +2,8 @@
 
 Within a run an id is one event. Rows with equal content are one row and its duplicates; rows with other
 content under the same id all stay, flagged `conflicting_duplicate`, and the one whose raw text has the
-smallest SHA-256 is canonical. Which of several equal rows stays depends on their text alone, never on
+smallest SHA-256 is canonical; where an id is the hash of its content, the row that it fits comes before all
+others. Which of several equal rows stays depends on their text alone, never on
 their order (the line number of equal bytes apart, where the first stays). A row without an id repeats nothing.
 
 What equal content is, each family says (`Identified`).
@@ -89,7 +90,7 @@ ORDER BY digest
 JUDGED = """
 CREATE OR REPLACE TEMP TABLE judged AS
 SELECT *, row_number() OVER alike = 1 AS kept, first_value(raw) OVER alike AS original,
-       min(digest) OVER (PARTITION BY id) = digest AS least,
+       first_value(digest) OVER (PARTITION BY id ORDER BY content <> id, digest) = digest AS least,
        min(content) OVER (PARTITION BY id) <> max(content) OVER (PARTITION BY id) AS conflicting
 FROM clashes
 WINDOW alike AS (PARTITION BY id, content ORDER BY digest, source_id, line)
