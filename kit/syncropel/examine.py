@@ -43,6 +43,7 @@ MAX_DEPTH = 400
 MAX_DIGITS = 4300
 """Digits of an integer that Python, and so the published SDK, reads."""
 BIGINT = range(-(1 << 63), 1 << 63)
+SURROGATE = re.compile("[\ud800-\udfff]")
 BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 
@@ -230,20 +231,26 @@ def _columns(record: Mapping[str, Any], flags: set[str]) -> dict[str, Any]:
 
 def _text(value: Any, flags: set[str]) -> str:
     """Return a string as it is, anything else as canonical JSON text."""
-    return value if isinstance(value, str) and _encodable(value) else _json(value, flags)
+    return _storable(value, flags) if isinstance(value, str) else _json(value, flags)
 
 
 def _json(value: Any, flags: set[str]) -> str:
     """Return the canonical text of `value`; where it has none, text that comes as near as can be stored."""
-    text = json.dumps(value, **CANONICAL)
-    if not _encodable(text):
-        flags.add("lone_surrogate")
-        text = json.dumps(value, **{**CANONICAL, "ensure_ascii": True})
-    try:
-        json.dumps(value, allow_nan=False)
-    except ValueError:
-        flags.add("nonfinite")
+    text = _storable(json.dumps(value, **CANONICAL), flags)
+    if any(name in text for name in ("NaN", "Infinity")):
+        try:
+            json.dumps(value, allow_nan=False)
+        except ValueError:
+            flags.add("nonfinite")
     return text
+
+
+def _storable(text: str, flags: set[str]) -> str:
+    """Return `text` with U+FFFD for each lone surrogate: neither UTF-8 nor DuckDB's JSON has a form for one."""
+    if _encodable(text):
+        return text
+    flags.add("lone_surrogate")
+    return SURROGATE.sub("\ufffd", text)
 
 
 def _below(row: Mapping[str, Any], level: Level) -> Refusal | None:

@@ -101,7 +101,11 @@ class Verification(NamedTuple):
             "duplicate line": self.duplicates,
             "unknown parent": self.unknown_parents,
         }
-        told = [f"{count:,} {name}{'s' if count > 1 and 'with' not in name else ''}" for name, count in beside.items() if count]
+        told = [
+            f"{count:,} {name}{'s' if count > 1 and 'with' not in name else ''}"
+            for name, count in beside.items()
+            if count
+        ]
         return "; ".join([f"{self.verified:,} of {self.records:,} records verified", *doubts, *told])
 
 
