@@ -40,8 +40,13 @@ class ColumnarReader:
     skipped: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     bom: bool = False
+    note: str | None = None
     tail: int | None = None
     incomplete: str | None = None
+
+    def sha256(self) -> str:
+        """Return the hash of the bytes read so far, in hex."""
+        return self.digest.hexdigest()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows in order as (line, byte_offset, text); a batch is never empty."""

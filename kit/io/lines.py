@@ -57,10 +57,15 @@ class LineReader:
     skipped: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     bom: bool = False
+    note: str | None = None
     tail: int | None = None
     """Offset of a last line that no newline ends, None where the stream ends with one."""
     incomplete: str | None = None
     """Why the stream broke off, None where it was read to its end."""
+
+    def sha256(self) -> str:
+        """Return the hash of the bytes read so far, in hex."""
+        return self.digest.hexdigest()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the lines in stream order; a batch holds whole lines and is never empty."""

@@ -6,31 +6,26 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
-
-from kit import schema
-from kit.cosmonapse import identity
-from kit.cosmonapse.examine import Refusal
-from kit.cosmonapse.journal import ROWS
-from kit.cosmonapse.load import Loading
 from kit.cosmonapse.wire import LEVELS, Level
 from kit.errors import ArgumentError, SourceError
 from kit.io.array import ArrayReader
 from kit.io.columnar import ColumnarReader
+from kit.io.families import FAMILIES, EntryReader, Family
 from kit.io.inputs import Input, inputs
 from kit.io.lines import LineReader
+from kit.io.members import MemberReader
+from kit.io.pages import PageReader
 from kit.io.progress import progress_for
 from kit.io.report import Findings, LoadReport, SourceCounts, Timing, findings, source_counts
 from kit.io.resume import compare, resumed
 from kit.io.sniff import Kind, kind
 from kit.io.streams import Peekable, decompressed
 from kit.store.migration import undo_all
-from kit.store.store import Store, append_rows
+from kit.store.store import Store
 from kit.store.transaction import Known, Load
 from kit.typing import Progress, Reader
 
 BOM_NOTE = "began with a byte-order mark"
-AnyReader = LineReader | ArrayReader | ColumnarReader
 
 
 def load(
@@ -82,10 +77,10 @@ def _loaded(
             for source in pending:
                 source.settle(load, progress)
             load.recount({source_id for source in pending for source_id in source.touched})
-            loaded = [source.finish(load) for source in pending]
+            load.finish([account for source in pending if (account := source.account()) is not None])
             # Read at the end: a later source can make duplicates of the rows of an earlier one.
-            counts = [source_counts(connection, run, number, new_lines=lines) for number, lines in loaded]
-            return counts, findings(connection, run, [number for number, _ in loaded])
+            counts = source_counts(connection, run, {source.source_id: source.new_lines for source in pending})
+            return counts, findings(connection, run, [source.source_id for source in pending])
     except BaseException:
         with store.transaction() as connection:
             undo_all(connection)
@@ -121,7 +116,7 @@ class _Pending:
     what: Kind
     level: Level
     source_id: int
-    reader: AnyReader | None
+    reader: EntryReader | None
     """None where nothing is new."""
     known: Known | None = None
     refused: list[dict[str, Any]] = field(default_factory=list)
@@ -130,14 +125,9 @@ class _Pending:
     skipped: int = 0
 
     def append(self, load: Load) -> None:
-        """Append the lines of the reader to their table."""
+        """Append the entries of the reader to their tables."""
         assert self.reader is not None  # noqa: S101
-        if self.what.family == "signals":
-            loading = Loading(load.connection, load.run, self.source_id, self.level)
-            loading.load(self.reader.batches())
-            self.refused += loading.quarantine
-        else:
-            self.refused += _small_family(load, self.reader.batches(), self.what.family, self.source_id)
+        self.refused += self.family.append(load, self.source_id, self.reader, self.level)
 
     def settle(self, load: Load, progress: Progress) -> None:
         """Put away what is no row. What an earlier load knows is appended only now, as far as it is new."""
@@ -148,8 +138,7 @@ class _Pending:
         place = {"run": load.run, "source_id": self.source_id}
         load.quarantine(self.refused)
         load.quarantine([{**place, **vars(rejected)} for rejected in self.reader.rejected])
-        if self.what.family == "signals":
-            self.touched += identity.settle(load.connection, load.run, self.source_id)
+        self.touched += self.family.settle(load.connection, load.run, self.source_id)
 
     def _continue(self, load: Load, known: Known, progress: Progress) -> None:
         progress.start(self.item.uri, self.item.size)
@@ -176,42 +165,51 @@ class _Pending:
         self.skipped = known.skipped
         if known.tail is None:
             return
-        before = sum(load.counts(self.source_id))
-        if self.what.family == "signals":
-            self.touched += identity.release(load.connection, load.run, self.source_id, known.lines)
+        before = load.counts([self.source_id])
+        self.touched += self.family.release(load.connection, load.run, self.source_id, known.lines)
         load.forget_line(self.source_id, known.lines)
-        if sum(load.counts(self.source_id)) == before:
+        if load.counts([self.source_id]) == before:
             # A last line that is in no table was blank.
             self.skipped -= 1
 
-    def finish(self, load: Load) -> tuple[int, int]:
-        """Account for every line; return the number of the source and how many of its lines are new."""
-        reader, known = self.reader, self.known
+    @property
+    def family(self) -> Family:
+        """What turns the entries into rows."""
+        return FAMILIES[self.what.family]
+
+    @property
+    def new_lines(self) -> int:
+        """How many lines earlier loads of the source did not have."""
+        if self.reader is None:
+            return 0
+        return self.reader.line - (0 if self.known is None else self.known.lines - (self.known.tail is not None))
+
+    def account(self) -> dict[str, Any] | None:
+        """Return the row of `sources` but for the counts, None where nothing is new."""
+        reader = self.reader
         if reader is None:
-            return self.source_id, 0
-        load.finish(
-            {
-                "source_id": self.source_id,
-                "uri": self.item.uri,
-                "family": self.what.family,
-                "sha256": reader.digest.hexdigest(),
-                "bytes": reader.position,
-                "lines": reader.line,
-                "skipped": reader.skipped + self.skipped,
-                "complete": reader.incomplete is None,
-                "note": _note(known and known.note, reader.bom, reader.incomplete),
-                "tail": reader.tail,
-            }
-        )
-        before = 0 if known is None else known.lines - (known.tail is not None)
-        return self.source_id, reader.line - before
+            return None
+        return {
+            "source_id": self.source_id,
+            "uri": self.item.uri,
+            "family": self.what.family,
+            "sha256": reader.sha256(),
+            "bytes": reader.position,
+            "lines": reader.line,
+            "skipped": reader.skipped + self.skipped,
+            "complete": reader.incomplete is None,
+            "note": _note(self.known and self.known.note, reader.bom, reader.incomplete, reader.note),
+            "tail": reader.tail,
+        }
 
 
-def _note(earlier: str | None, bom: bool, incomplete: str | None) -> str | None:
+def _note(earlier: str | None, bom: bool, incomplete: str | None, more: str | None = None) -> str | None:
     """Return what else is to be known of a source; of an earlier load's note, the byte-order mark stays."""
     notes = [BOM_NOTE] if bom or (earlier or "").startswith(BOM_NOTE) else []
     if incomplete:
         notes.append(f"incomplete: {incomplete}; what came before is loaded")
+    if more:
+        notes.append(more)
     return "; ".join(notes) or None
 
 
@@ -220,7 +218,7 @@ def _appended(load: Load, item: Input, level: Level, progress: Progress) -> _Pen
     progress.start(item.uri, item.size)
     try:
         with _opened(item, progress) as stream:
-            what = Kind("table", "signals") if item.table is not None else kind(stream.peek())
+            what = _kind(item, stream)
             known = load.known(item.uri, what.family) if item.path is not None else None
             if known is not None:
                 return _Pending(item, what, level, known.source_id, None, known)
@@ -231,31 +229,26 @@ def _appended(load: Load, item: Input, level: Level, progress: Progress) -> _Pen
         progress.finish()
 
 
+def _kind(item: Input, stream: Peekable) -> Kind:
+    if item.table is not None:
+        return Kind("table", "signals")
+    found = kind(stream.peek())
+    return Kind("folder", found.family) if item.folder is not None else found
+
+
 @contextmanager
 def _opened(item: Input, progress: Progress) -> Iterator[Peekable]:
     with closing(_Metered(item.open(), item.uri, progress)) as raw:
         yield decompressed(raw)
 
 
-def _reader(stream: Peekable, item: Input, what: Kind) -> AnyReader:
+def _reader(stream: Peekable, item: Input, what: Kind) -> EntryReader:
     if what.container == "array":
         return ArrayReader(stream)
     if what.container in ("parquet", "arrow", "arrow_stream", "table"):
         return ColumnarReader(stream, item.table, what.container, item.uri)
+    if what.container in ("pages", "document"):
+        return PageReader(stream, whole=what.container == "document")
+    if what.container in ("tar", "folder"):
+        return MemberReader(stream, item.folder)
     return LineReader(stream)
-
-
-def _small_family(load: Load, batches: Iterator[pa.RecordBatch], family: str, source_id: int) -> list[dict[str, Any]]:
-    """Load a registry snapshot or a journal, which are small, entry by entry; return what is refused."""
-    table, make = ROWS[family]
-    rows, refused = [], []
-    for batch in batches:
-        for line, offset, text in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            place = {"run": load.run, "source_id": source_id, "line": line}
-            outcome = make(text)
-            if isinstance(outcome, Refusal):
-                refused.append({**place, "byte_offset": offset, **outcome._asdict(), "raw": text.encode()})
-            else:
-                rows.append({**place, **outcome, "raw": text})
-    append_rows(load.connection, table, pa.Table.from_pylist(rows, schema=schema.arrow(table)))
-    return refused

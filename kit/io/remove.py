@@ -1,9 +1,11 @@
 """Runs and sources taken out of a store again, with what they had kept others from being."""
 
+from typing import NamedTuple
+
 import duckdb
 
-from kit.cosmonapse import identity
 from kit.errors import ArgumentError, NotFoundError
+from kit.io.families import FAMILIES
 from kit.schema import TABLES
 from kit.store.store import Store
 from kit.store.transaction import Load
@@ -24,21 +26,26 @@ def remove(store: Store, *, run: str | None = None, source: int | str | None = N
         raise ArgumentError("say what to remove: run=... or source=...")
     with store.loading, store.transaction() as connection:
         doomed = _doomed(connection, run, source)
-        lines = sum(row[2] for row in doomed)
+        lines = sum(source.lines or 0 for source in doomed)
         if source is None:
             for table in TABLES:
                 connection.execute(f'DELETE FROM "{table}" WHERE run = ?', [run])  # noqa: S608  our names
             return lines
-        for its_run, source_id, _ in doomed:
-            _remove_source(connection, its_run, source_id)
+        for found in doomed:
+            _remove_source(connection, found)
     return lines
 
 
-def _doomed(
-    connection: duckdb.DuckDBPyConnection, run: str | None, source: int | str | None
-) -> list[tuple[str, int, int]]:
+class _Doomed(NamedTuple):
+    run: str
+    source_id: int
+    family: str
+    lines: int | None
+
+
+def _doomed(connection: duckdb.DuckDBPyConnection, run: str | None, source: int | str | None) -> list[_Doomed]:
     found = connection.execute(
-        """SELECT run, source_id, lines FROM sources
+        """SELECT run, source_id, family, lines FROM sources
            WHERE ($run IS NULL OR run = $run) AND ($source IS NULL OR uri = $source OR source_id::VARCHAR = $source)
            ORDER BY ALL""",
         {"run": run, "source": None if source is None else str(source)},
@@ -50,11 +57,12 @@ def _doomed(
     runs = sorted({row[0] for row in found})
     if source is not None and len(runs) > 1:
         raise ArgumentError(f"source {source!r} is in the runs {', '.join(runs)}: say which, as run={runs[0]!r}")
-    return [(row[0], row[1], row[2] or 0) for row in found]
+    return [_Doomed._make(row) for row in found]
 
 
-def _remove_source(connection: duckdb.DuckDBPyConnection, run: str, source_id: int) -> None:
-    touched = identity.release(connection, run, source_id)
+def _remove_source(connection: duckdb.DuckDBPyConnection, source: _Doomed) -> None:
+    run, source_id = source.run, source.source_id
+    touched = FAMILIES[source.family].release(connection, run, source_id) if source.family in FAMILIES else []
     for table in PLACED:
         connection.execute(
             f'DELETE FROM "{table}" WHERE run = ? AND source_id = ?',  # noqa: S608  our names

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from kit.schema import ROW_TABLES, columns
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -170,7 +172,7 @@ def _example(reason: Reason) -> str:
 
 COUNTS = """
 SELECT source_id, uri, family, lines, rows, duplicates, quarantined, skipped, bytes, complete, note
-FROM sources WHERE run = ? AND source_id = ?
+FROM sources WHERE run = ? AND list_contains(?, source_id)
 """
 REASONS = """
 SELECT q.reason, count(*) AS n, arg_min((s.uri, q.line, q.byte_offset, q.detail, q.raw), (q.source_id, q.line))
@@ -178,11 +180,12 @@ FROM quarantine q JOIN sources s ON s.run = q.run AND s.source_id = q.source_id
 WHERE q.run = ? AND list_contains(?, q.source_id)
 GROUP BY q.reason ORDER BY n DESC, q.reason
 """
-FLAGS = """
-SELECT flag, count(*) AS n
-FROM (SELECT unnest(flags) AS flag FROM signals WHERE run = ? AND list_contains(?, source_id) AND len(flags) > 0)
-GROUP BY flag ORDER BY n DESC, flag
-"""
+FLAGGED = " UNION ALL ".join(
+    f"SELECT flags FROM {table} WHERE run = $run AND list_contains($sources, source_id) AND len(flags) > 0"  # noqa: S608
+    for table in ROW_TABLES
+    if "flags" in columns(table)
+)
+FLAGS = f"SELECT flag, count(*) AS n FROM (SELECT unnest(flags) AS flag FROM ({FLAGGED})) GROUP BY flag ORDER BY n DESC, flag"  # noqa: S608
 REENCODED = "SELECT count(*) FROM duplicates WHERE run = ? AND list_contains(?, source_id) AND reencoded"
 
 
@@ -190,10 +193,11 @@ Findings = tuple[dict[str, Reason], dict[str, int], int]
 """Quarantine by reason, rows by flag, re-encoded duplicates."""
 
 
-def source_counts(connection: duckdb.DuckDBPyConnection, run: str, source_id: int, *, new_lines: int) -> SourceCounts:
-    """Return the account of a source as the store has it."""
-    found = connection.execute(COUNTS, [run, source_id]).fetchall()[0]
-    return SourceCounts._make((*found, new_lines))
+def source_counts(connection: duckdb.DuckDBPyConnection, run: str, new_lines: Mapping[int, int]) -> list[SourceCounts]:
+    """Return the account of each source in `new_lines` as the store has it, in the order given."""
+    found = connection.execute(COUNTS, [run, list(new_lines)]).fetchall()
+    accounts = {row[0]: SourceCounts._make((*row, new_lines[row[0]])) for row in found}
+    return [accounts[source_id] for source_id in new_lines]
 
 
 def findings(connection: duckdb.DuckDBPyConnection, run: str, source_ids: list[int]) -> Findings:
@@ -202,7 +206,7 @@ def findings(connection: duckdb.DuckDBPyConnection, run: str, source_ids: list[i
     reasons = {
         code: Reason(count, *_values(example)) for code, count, example in connection.execute(REASONS, place).fetchall()
     }
-    flags = dict(connection.execute(FLAGS, place).fetchall())
+    flags = dict(connection.execute(FLAGS, {"run": run, "sources": source_ids}).fetchall())
     return reasons, flags, connection.execute(REENCODED, place).fetchall()[0][0]
 
 

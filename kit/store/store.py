@@ -14,12 +14,12 @@ import duckdb
 import pyarrow as pa
 
 from kit.errors import ArgumentError, StoreClosedError, StoreError, StoreVersionError
-from kit.schema import TABLES, columns
+from kit.schema import GENERATED, ROW_TABLES, TABLES, columns
 from kit.store.failures import translated
 from kit.store.migration import prepare
 from kit.table import DUCKDB_CONFIG, Table
 
-VIEWS = (("cosmonapse", "views.sql"),)
+VIEWS = (("cosmonapse", "views.sql"), ("syncropel", "views.sql"))
 """Files with the SQL views of each family, in the order of creation."""
 
 
@@ -160,7 +160,7 @@ class Store:
 def append_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table | pa.RecordBatch) -> None:
     """Append Arrow `rows` to `table` by column name, on this connection and in its transaction."""
     batch = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
-    if table == "signals" and "raw" in batch.column_names:
+    if table in GENERATED and "raw" in batch.column_names:
         batch = batch.drop_columns([name for name in ("text",) if name in batch.column_names])
         batch = batch.rename_columns({"raw": "text"})
     connection.register("appended_rows", batch)
@@ -174,7 +174,7 @@ def raw_line(connection: duckdb.DuckDBPyConnection, run: str, source_id: int, li
     """Return the bytes of one loaded line, wherever it went: row, duplicate or quarantine."""
     place = [run, source_id, line]
     where = "run = ? AND source_id = ? AND line = ?"
-    for table in ("signals", "registry", "policy_records", "quarantine"):
+    for table in (*ROW_TABLES, "quarantine"):
         found = connection.execute(f'SELECT raw FROM "{table}" WHERE {where}', place).fetchall()  # noqa: S608
         if found:
             return found[0][0].encode() if isinstance(found[0][0], str) else bytes(found[0][0])

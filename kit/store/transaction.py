@@ -8,10 +8,8 @@ import pyarrow as pa
 
 from kit import schema
 from kit.errors import ArgumentError, ConservationError
+from kit.schema import ROW_TABLES
 from kit.store.store import append_rows
-
-ROW_TABLES = ("signals", "registry", "policy_records")
-"""Tables whose rows stand for lines of a source."""
 
 
 class Counts(NamedTuple):
@@ -78,41 +76,44 @@ class Load:
                 self.connection, "quarantine", pa.Table.from_pylist(list(rows), schema=schema.arrow("quarantine"))
             )
 
-    def counts(self, source_id: int) -> Counts:
-        """Count what the tables hold of a source."""
-        totals = [self._count(tables, source_id) for tables in (ROW_TABLES, ("duplicates",), ("quarantine",))]
-        return Counts(*totals)
+    def counts(self, source_ids: Sequence[int]) -> dict[int, Counts]:
+        """Count what the tables hold of some sources."""
+        totals = [self._totals(tables, source_ids) for tables in (ROW_TABLES, ("duplicates",), ("quarantine",))]
+        return {number: Counts(*(total.get(number, 0) for total in totals)) for number in source_ids}
 
-    def _count(self, tables: Iterable[str], source_id: int) -> int:
+    def _totals(self, tables: Iterable[str], source_ids: Sequence[int]) -> dict[int, int]:
         union = " UNION ALL ".join(
-            f'SELECT count(*) AS n FROM "{table}" WHERE run = $run AND source_id = $source'  # noqa: S608  our names
+            f'SELECT source_id FROM "{table}" WHERE run = $run AND list_contains($sources, source_id)'  # noqa: S608
             for table in tables
         )
         found = self.connection.execute(
-            f"SELECT sum(n) FROM ({union})",  # noqa: S608  our names
-            {"run": self.run, "source": source_id},
+            f"SELECT source_id, count(*) FROM ({union}) GROUP BY source_id",  # noqa: S608  our names
+            {"run": self.run, "sources": list(source_ids)},
         ).fetchall()
-        return int(found[0][0])
+        return dict(found)
 
-    def finish(self, source: dict[str, Any]) -> Counts:
-        """Enter the source with its counts and return them; they must explain each of its lines.
+    def finish(self, sources: Sequence[dict[str, Any]]) -> None:
+        """Enter sources, each with its counts, which must explain each of its lines.
 
         Raises ConservationError, with all the numbers, where rows + duplicates + quarantined + skipped is not lines.
         """
-        counts = self.counts(source["source_id"])
-        if sum(counts) + source["skipped"] != source["lines"]:
-            raise ConservationError(
-                f"{source['uri']}: {source['lines']:,} lines were read, but {counts.rows:,} rows + "
-                f"{counts.duplicates:,} duplicates + {counts.quarantined:,} quarantined + {source['skipped']:,} skipped "
-                f"= {sum(counts) + source['skipped']:,}. Nothing of it was kept. Please report this with the file."
+        counts = self.counts([source["source_id"] for source in sources])
+        rows = [{"run": self.run, **source, **counts[source["source_id"]]._asdict()} for source in sources]
+        for row in rows:
+            told = sum(counts[row["source_id"]]) + row["skipped"]
+            if told != row["lines"]:
+                raise ConservationError(
+                    f"{row['uri']}: {row['lines']:,} lines were read, but {row['rows']:,} rows + "
+                    f"{row['duplicates']:,} duplicates + {row['quarantined']:,} quarantined + {row['skipped']:,} skipped "
+                    f"= {told:,}. Nothing of it was kept. Please report this with the file."
+                )
+        place = {"run": self.run, "sources": list(counts)}
+        for table in ("sources", "kit_loading"):
+            self.connection.execute(
+                f"DELETE FROM {table} WHERE run = $run AND list_contains($sources, source_id)",  # noqa: S608
+                place,
             )
-        self.connection.execute("DELETE FROM sources WHERE run = ? AND source_id = ?", [self.run, source["source_id"]])
-        self.connection.execute(
-            "DELETE FROM kit_loading WHERE run = ? AND source_id = ?", [self.run, source["source_id"]]
-        )
-        row = {"run": self.run, **source, **counts._asdict()}
-        append_rows(self.connection, "sources", pa.Table.from_pylist([row], schema=schema.arrow("sources")))
-        return counts
+        append_rows(self.connection, "sources", pa.Table.from_pylist(rows, schema=schema.arrow("sources")))
 
     def note(self, source_id: int, complete: bool, note: str | None) -> None:
         """Enter whether a source that is there is complete now, and what else is to be known of it."""
@@ -123,8 +124,7 @@ class Load:
 
     def recount(self, source_ids: Iterable[int]) -> None:
         """Bring the counts of other sources up to date, after rows of theirs became duplicates."""
-        for source_id in source_ids:
-            counts = self.counts(source_id)
+        for source_id, counts in self.counts(list(source_ids)).items():
             self.connection.execute(
                 "UPDATE sources SET rows = ?, duplicates = ?, quarantined = ? WHERE run = ? AND source_id = ?",
                 [*counts, self.run, source_id],

@@ -1,5 +1,6 @@
 """Faults: other processes, kills, full disks, files that are no stores (design.md section 4, testing.md layer 7)."""
 
+import dataclasses
 import os
 import signal
 import sqlite3
@@ -17,6 +18,7 @@ import kit
 from benchmarks.generate import generate
 from kit import schema
 from kit.errors import StoreError, StoreFullError, StoreLockedError, StoreVersionError
+from kit.io.families import FAMILIES
 from kit.store import failures
 
 LINE = '{"id":"evt_1","trace_id":"trc_1","type":"TASK"}'
@@ -57,14 +59,14 @@ def test_a_second_process_is_told_who_has_the_file_and_what_to_do(
 
 
 KILLED = """
-import os, signal, sys, kit
+import dataclasses, os, signal, sys, kit
 from importlib import import_module
 load = import_module("kit.io.load")
 where = sys.argv[3]
 def kill(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
 if where == "settling":
-    load.identity.settle = kill
+    load.FAMILIES["signals"] = dataclasses.replace(load.FAMILIES["signals"], settle=kill)
 elif where == "finishing":
     load.findings = kill
 elif where == "reading":
@@ -132,11 +134,10 @@ def test_a_reader_is_told_that_a_killed_load_is_to_be_taken_out_first(tmp_path: 
 
 
 def test_a_load_that_fails_between_its_transactions_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    from importlib import import_module
-
+    broken = dataclasses.replace(FAMILIES["signals"], settle=lambda *_: 1 / 0)
     with kit.open() as study:
         with monkeypatch.context() as patch:
-            patch.setattr(import_module("kit.io.load").identity, "settle", lambda *_: 1 / 0)
+            patch.setitem(FAMILIES, "signals", broken)
             with pytest.raises(ZeroDivisionError):
                 study.load([LINE])
         assert [len(study.sql(f"from {table}")) for table in schema.TABLES] == [0] * len(schema.TABLES)
@@ -160,11 +161,13 @@ def small_disk() -> Iterator[Path]:
 
 def test_a_full_disk_is_said_and_the_store_stays_usable(small_disk: Path, tmp_path: Path) -> None:
     generate(tmp_path / "capture.jsonl", 60_000)
+    (small_disk / "ballast").write_bytes(bytes(1 << 18))
     with kit.open(small_disk / "a.duckdb") as study:
         study.load([LINE], run="before")
         with pytest.raises(StoreFullError, match=r"the disk is full\. Nothing of this load was kept") as caught:
             study.load(tmp_path / "capture.jsonl")
         assert isinstance(caught.value, OSError)
+    (small_disk / "ballast").unlink()  # the failed load may have left no room at all
     with kit.open(small_disk / "a.duckdb") as study:
         assert [row["run"] for row in study.runs().rows()] == ["before"]
         assert study.load(['{"id":"evt_2","trace_id":"trc_1","type":"TASK"}'], run="after").rows == 1

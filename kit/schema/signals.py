@@ -1,83 +1,8 @@
-"""The tables of a store: the one place where columns are written down (see docs/tables.md).
+"""Tables of the Cosmonapse protocol: signals, registry snapshots, Glia journals."""
 
-`TABLES` maps a table's name to its columns; `arrow(name)` is the Arrow schema and `ddl(name)` the
-SQL of a table. A table only ever grows: a new column goes to the end with a NULL for old rows, and
-`VERSION` goes up, so that a store of an older kit can be opened (`kit.store`).
-"""
+from kit.schema.column import PLACE, Column, Tables
 
-from typing import NamedTuple
-
-import pyarrow as pa
-
-VERSION = 1
-"""Schema version, written into every store."""
-
-ARROW = {
-    "VARCHAR": pa.string(),
-    "JSON": pa.string(),
-    "VARCHAR[]": pa.list_(pa.string()),
-    "BIGINT": pa.int64(),
-    "DOUBLE": pa.float64(),
-    "BOOLEAN": pa.bool_(),
-    "BLOB": pa.binary(),
-    "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
-}
-
-ZSTD = frozenset({"id", "trace_id", "parent_id", "ts_text", "payload", "text", "raw", "record"})
-"""Text columns stored with zstd: DuckDB's own choice, FSST, takes three times as long to write them (measured, 2.0)."""
-
-
-class Column(NamedTuple):
-    """A column: its name, its DuckDB type (a key of `ARROW`) and what it holds."""
-
-    name: str
-    sql: str
-    doc: str
-
-
-PLACE = (
-    Column("run", "VARCHAR", "the run the row belongs to"),
-    Column("source_id", "BIGINT", "the source it came from"),
-    Column("line", "BIGINT", "1-based line, array element or entry of the source"),
-)
-
-TABLES: dict[str, tuple[Column, ...]] = {
-    "runs": (
-        Column("run", "VARCHAR", "name given by the user"),
-        Column("kind", "VARCHAR", "capture or simulation"),
-        Column("scenario", "JSON", "scenario of a simulation"),
-        Column("seed", "BIGINT", "seed of a simulation"),
-        Column("digest", "VARCHAR", "rolling digest of a simulation"),
-    ),
-    "sources": (
-        Column("run", "VARCHAR", "the run it was loaded into"),
-        Column("source_id", "BIGINT", "number of the source, from 1"),
-        Column("uri", "VARCHAR", "path as given, or a name for a stream"),
-        Column("family", "VARCHAR", "signals, registry or glia_journal"),
-        Column("sha256", "VARCHAR", "hash of the bytes, decompressed"),
-        Column("bytes", "BIGINT", "bytes read, decompressed, byte-order mark included"),
-        Column("lines", "BIGINT", "lines, array elements or entries"),
-        Column("rows", "BIGINT", "lines that became rows"),
-        Column("duplicates", "BIGINT", "lines that repeat a row"),
-        Column("quarantined", "BIGINT", "lines kept in quarantine"),
-        Column("skipped", "BIGINT", "blank and comment lines"),
-        Column("complete", "BOOLEAN", "false where the stream was cut or corrupt"),
-        Column("note", "VARCHAR", "what else is to be known: a byte-order mark, why it is incomplete"),
-        Column("tail", "BIGINT", "byte offset of a last line without a newline, else NULL"),
-    ),
-    "quarantine": (
-        *PLACE,
-        Column("byte_offset", "BIGINT", "0-based offset in the decompressed stream"),
-        Column("reason", "VARCHAR", "code: bad_json, missing_id, ..."),
-        Column("detail", "VARCHAR", "the reason in words"),
-        Column("raw", "BLOB", "the bytes of the line"),
-    ),
-    "duplicates": (
-        *PLACE,
-        Column("id", "VARCHAR", "id of the row it repeats"),
-        Column("reencoded", "BOOLEAN", "equal content in other bytes"),
-        Column("raw", "VARCHAR", "the line as it stood; NULL where it is as in the row"),
-    ),
+TABLES: Tables = {
     "signals": (
         *PLACE,
         Column("id", "VARCHAR", "evt_ id; unique in a run but for conflicts"),
@@ -132,7 +57,6 @@ TABLES: dict[str, tuple[Column, ...]] = {
     ),
 }
 
-
 REBUILT = """concat('{{"v":"', {v}, '","id":"', {id}, '","trace_id":"', {trace_id}, '","parent_id":', \
 CASE WHEN {parent_id} IS NULL THEN 'null' ELSE concat('"', {parent_id}, '"') END, ',"type":"', {type}, '","directed":', \
 CASE WHEN {directed_capabilities} IS NULL THEN 'null' ELSE concat('{{"id":', \
@@ -154,25 +78,3 @@ GENERATED = {
     }
 }
 """Text columns that are computed when they are read; appending `raw` to `signals` stores it as `text`."""
-
-
-def columns(table: str) -> tuple[str, ...]:
-    """Return the column names of `table`, in order."""
-    return tuple(column.name for column in TABLES[table])
-
-
-def arrow(table: str) -> pa.Schema:
-    """Return the Arrow schema of the stored columns of `table`; JSON is text."""
-    return pa.schema([pa.field(column.name, ARROW[column.sql]) for column in TABLES[table]])
-
-
-def ddl(table: str) -> str:
-    """Return the SQL that creates `table`; quoting is not needed, the names are ours."""
-    made = [f'"{name}" VARCHAR GENERATED ALWAYS AS ({sql}) VIRTUAL' for name, sql in GENERATED.get(table, {}).items()]
-    return f'CREATE TABLE "{table}" ({", ".join([*map(declaration, TABLES[table]), *made])})'
-
-
-def declaration(column: Column) -> str:
-    """Return the SQL that declares `column` in a table."""
-    compression = " USING COMPRESSION zstd" if column.name in ZSTD and column.sql in ("VARCHAR", "JSON") else ""
-    return f'"{column.name}" {column.sql}{compression}'

@@ -1,0 +1,139 @@
+"""What each family of captures does with the entries of a source, behind one interface.
+
+`load` reads a source, a family turns its entries into rows and settles which of them repeat each other.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+import duckdb
+import pyarrow as pa
+
+from kit import schema
+from kit.cosmonapse import identity as signal_identity
+from kit.cosmonapse.examine import Refusal
+from kit.cosmonapse.journal import ROWS
+from kit.cosmonapse.load import Loading
+from kit.cosmonapse.wire import Level
+from kit.io.lines import Rejected
+from kit.store import identity
+from kit.store.identity import Identified
+from kit.store.store import append_rows
+from kit.store.transaction import Load
+from kit.syncropel import content as record_content
+from kit.syncropel.load import Loading as RecordLoading
+from kit.typing import Row
+
+
+class EntryReader(Protocol):
+    """Reads a source once; what it counts is complete when `batches` is exhausted (see `kit.io.lines`)."""
+
+    @property
+    def line(self) -> int:
+        """Lines, elements or entries so far."""
+
+    @property
+    def position(self) -> int:
+        """Bytes so far, decompressed."""
+
+    @property
+    def skipped(self) -> int:
+        """Blank and comment lines."""
+
+    @property
+    def bom(self) -> bool:
+        """Whether it began with a byte-order mark."""
+
+    @property
+    def tail(self) -> int | None:
+        """Offset of a last line without a newline."""
+
+    @property
+    def incomplete(self) -> str | None:
+        """Why it broke off."""
+
+    @property
+    def note(self) -> str | None:
+        """What else is to be known of it."""
+
+    @property
+    def rejected(self) -> list[Rejected]:
+        """Entries that cannot be text."""
+
+    def batches(self) -> Iterator[pa.RecordBatch]: ...
+
+    def sha256(self) -> str: ...
+
+
+class Settle(Protocol):
+    """Decides which rows of a source repeat others; returns the sources that lost or got rows by it."""
+
+    def __call__(self, connection: duckdb.DuckDBPyConnection, run: str, source_id: int) -> list[int]: ...
+
+
+class Release(Protocol):
+    """Takes the rows of a source, or of one line of it, out of the run; returns the sources it touched."""
+
+    def __call__(
+        self, connection: duckdb.DuckDBPyConnection, run: str, source_id: int, line: int | None = None
+    ) -> list[int]: ...
+
+
+def _nothing(connection: duckdb.DuckDBPyConnection, run: str, source_id: int, line: int | None = None) -> list[int]:
+    """Settle, or release, rows that have no identity: each line is a row of its own."""
+    return []
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family: how its entries become rows, and how rows that repeat each other are told."""
+
+    append: Callable[[Load, int, EntryReader, Level], list[Row]]
+    """Append the entries of a reader to the tables; return what is refused, as rows of `quarantine`."""
+    settle: Settle = _nothing
+    release: Release = _nothing
+
+
+def _identified(append: Callable[[Load, int, EntryReader, Level], list[Row]], family: Identified) -> Family:
+    return Family(append, partial(identity.settle, family=family), partial(identity.release, family=family))
+
+
+def _signals(load: Load, source_id: int, reader: EntryReader, level: Level) -> list[Row]:
+    loading = Loading(load.connection, load.run, source_id, level)
+    loading.load(reader.batches())
+    return loading.quarantine
+
+
+def _records(load: Load, source_id: int, reader: EntryReader, level: Level) -> list[Row]:
+    loading = RecordLoading(load.connection, load.run, source_id, level)
+    loading.load(reader.batches())
+    return loading.quarantine
+
+
+def _small(name: str) -> Callable[[Load, int, EntryReader, Level], list[Row]]:
+    """Return the loader of a registry snapshot or a journal, which are small: entry by entry."""
+    table, make = ROWS[name]
+
+    def append(load: Load, source_id: int, reader: EntryReader, level: Level) -> list[Row]:
+        rows, refused = [], []
+        for batch in reader.batches():
+            for line, offset, text in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                place = {"run": load.run, "source_id": source_id, "line": line}
+                outcome = make(text)
+                if isinstance(outcome, Refusal):
+                    refused.append({**place, "byte_offset": offset, **outcome._asdict(), "raw": text.encode()})
+                else:
+                    rows.append({**place, **outcome, "raw": text})
+        append_rows(load.connection, table, pa.Table.from_pylist(rows, schema=schema.arrow(table)))
+        return refused
+
+    return append
+
+
+FAMILIES = {
+    "signals": _identified(_signals, signal_identity),
+    "records": _identified(_records, record_content),
+    **{name: Family(_small(name)) for name in ROWS},
+}
