@@ -23,6 +23,10 @@
     │   └── NoClockPath             (LookupError) no chain of time transforms between two clocks
     ├── GeometryError               (ValueError) a zero quaternion, axes that are no frame
     │   └── NoFramePath             (LookupError) no chain of poses between two frames
+    ├── SyncropelKindError          (ValueError) a kind or scope that breaks the grammar
+    ├── SyncropelReadError          (OSError) a server that did not answer a read
+    ├── SubscribeError              a live stream that broke off
+    ├── ClientClosedError           (RuntimeError) a client used after close()
     └── MissingExtraError           (ImportError) an optional library is not installed
 
 Where a protocol or a caller expects a built-in exception, the class inherits it too.
@@ -119,6 +123,46 @@ class GeometryError(KitError, ValueError):
 
 class NoFramePath(GeometryError, LookupError):
     """No chain of poses joins two frames; the message names what each reaches."""
+
+
+class SyncropelKindError(KitError, ValueError):
+    """A kind or scope that breaks the grammar `scope.category.entity[.version]` (spec/syncropel.md 5)."""
+
+
+class SyncropelReadError(KitError, OSError):
+    """A server that could not be reached, refused, or answered a read with what is no answer.
+
+    `status` is its HTTP status, None where there was none.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class SubscribeError(KitError):
+    """A live stream that broke off (spec/syncropel.md 10).
+
+    `reason` is `client_close`, `server_shutdown`, `lagged`, `transport_error` or `heartbeat_timeout`; `attempt`
+    counts the breaks since the last record or heartbeat; `next_retry_s` is the wait before the next connection.
+    """
+
+    def __init__(self, reason: str, message: str, attempt: int, next_retry_s: float) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.attempt = attempt
+        self.next_retry_s = next_retry_s
+
+    def __repr__(self) -> str:
+        return (
+            f"SubscribeError(reason={self.reason!r}, message={self.message!r}, "
+            f"attempt={self.attempt!r}, next_retry_s={self.next_retry_s!r})"
+        )
+
+
+class ClientClosedError(KitError, RuntimeError):
+    """A client was used after `close()`."""
 
 
 class MissingExtraError(KitError, ImportError):

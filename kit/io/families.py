@@ -5,21 +5,26 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import duckdb
 import pyarrow as pa
 
 from kit import schema
-from kit.cosmonapse import identity
+from kit.cosmonapse import identity as signal_identity
 from kit.cosmonapse.examine import Refusal
 from kit.cosmonapse.journal import ROWS
 from kit.cosmonapse.load import Loading
 from kit.cosmonapse.wire import Level
 from kit.io.lines import Rejected
 from kit.io.recordings import DocumentReader, SegmentReader
+from kit.store import identity
+from kit.store.identity import Identified
 from kit.store.store import append_rows
 from kit.store.transaction import Load
+from kit.syncropel import content as record_content
+from kit.syncropel.load import Loading as RecordLoading
 from kit.typing import Row
 
 
@@ -92,8 +97,18 @@ class Family:
     release: Release = _nothing
 
 
+def _identified(append: Callable[[Load, int, EntryReader, Level], list[Row]], family: Identified) -> Family:
+    return Family(append, partial(identity.settle, family=family), partial(identity.release, family=family))
+
+
 def _signals(load: Load, source_id: int, reader: EntryReader, level: Level) -> list[Row]:
     loading = Loading(load.connection, load.run, source_id, level)
+    loading.load(reader.batches())
+    return loading.quarantine
+
+
+def _records(load: Load, source_id: int, reader: EntryReader, level: Level) -> list[Row]:
+    loading = RecordLoading(load.connection, load.run, source_id, level)
     loading.load(reader.batches())
     return loading.quarantine
 
@@ -127,7 +142,8 @@ def _sensors(load: Load, source_id: int, reader: EntryReader, level: Level) -> l
 
 
 FAMILIES = {
-    "signals": Family(_signals, identity.settle, identity.release),
+    "signals": _identified(_signals, signal_identity),
+    "records": _identified(_records, record_content),
     **{name: Family(_small(name)) for name in ROWS},
     "logs": Family(_sensors),
     "log_documents": Family(_sensors),

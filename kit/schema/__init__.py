@@ -29,7 +29,7 @@ __all__ = [
 VERSION = 2
 """Schema version, written into every store."""
 
-ZSTD = frozenset({"id", "trace_id", "parent_id", "ts_text", "payload", "text", "raw", "record"})
+ZSTD = frozenset({"id", "trace_id", "parent_id", "ts_text", "payload", "text", "raw", "record", "body"})
 """Text columns stored with zstd: DuckDB's own choice, FSST, takes three times as long to write them (measured, 2.0)."""
 
 TABLES: Tables = {**account.TABLES, **signals.TABLES, **records.TABLES, **sensors.TABLES}

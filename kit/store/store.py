@@ -19,7 +19,7 @@ from kit.store.failures import translated
 from kit.store.migration import prepare
 from kit.table import DUCKDB_CONFIG, Table
 
-VIEWS = (("cosmonapse", "views.sql"),)
+VIEWS = (("cosmonapse", "views.sql"), ("syncropel", "views.sql"))
 """Files with the SQL views of each family, in the order of creation."""
 
 
