@@ -213,3 +213,29 @@ SELECT
     wall_time(clock) AS ts, CASE WHEN wall_time(clock) IS NULL THEN 'logical' ELSE 'unix_ms' END AS clock_name,
     clock_text AS clock_value
 FROM records WHERE canonical;
+
+-- One row per verdict and record it is about: a KNOW with `verdict` accept or reject. What it is about is named in
+-- `reviews`; a verdict without is about its parents. The domain is its own, else that of an INTEND it fulfills, else empty.
+-- `own` marks a verdict on the actor's own record, which counts for nothing (spec/syncropel.md 3).
+CREATE OR REPLACE VIEW verdicts AS
+WITH given AS (
+    SELECT
+        run, thread, id, actor, clock, json_extract_string(body, '$.verdict') AS verdict,
+        json_extract_string(body, '$.domain') AS domain, named_ids(body, '$.fulfills') AS intents,
+        CASE WHEN len(named_ids(body, '$.reviews')) > 0 THEN named_ids(body, '$.reviews') ELSE parents END AS about
+    FROM records
+    WHERE canonical AND id IS NOT NULL AND act = 'KNOW' AND json_extract_string(body, '$.verdict') IN ('accept', 'reject')
+), spread AS (
+    SELECT *, unnest(CASE WHEN len(about) = 0 THEN [NULL] ELSE list_distinct(about) END) AS judged FROM given
+), domains AS (
+    SELECT g.run, g.id, min(json_extract_string(i.body, '$.domain')) AS domain
+    FROM (SELECT run, id, unnest(intents) AS intent FROM given) g
+    JOIN records i ON i.canonical AND i.run = g.run AND i.id = g.intent AND i.act = 'INTEND'
+    GROUP BY g.run, g.id
+)
+SELECT
+    s.run, s.thread, s.id, s.actor, s.verdict, s.judged, j.actor AS judged_actor, s.actor IS NOT DISTINCT FROM j.actor AS own,
+    coalesce(s.domain, d.domain, '') AS domain, s.clock, wall_time(s.clock) AS ts
+FROM spread s
+LEFT JOIN records j ON j.canonical AND j.run = s.run AND j.id = s.judged
+LEFT JOIN domains d ON d.run = s.run AND d.id = s.id;
