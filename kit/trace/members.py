@@ -4,7 +4,6 @@ A number that is read and written again may be spelled otherwise, and would no l
 """
 
 import json
-from json.decoder import scanstring
 
 from kit.errors import ArgumentError
 
@@ -35,7 +34,7 @@ def _members(text: str) -> dict[str, str]:
     while text[at] != "}":
         if text[at] != '"':
             raise ValueError(text)
-        name, at = scanstring(text, at + 1)
+        name, at = _DECODER.raw_decode(text, at)
         at = _after_blanks(text, at)
         if text[at] != ":":
             raise ValueError(text)

@@ -121,7 +121,13 @@ def record_levels(store: Store, run: str | None = None, thread: str | None = Non
 
 
 def view_of(
-    *, corrected: bool, erased: bool, aliased: bool, as_of: date | str | None, same_actor: bool = False, since: bool = False
+    *,
+    corrected: bool,
+    erased: bool,
+    aliased: bool,
+    as_of: date | str | None,
+    same_actor: bool = False,
+    since: bool = False,
 ) -> View | None:
     """Return the view that these switches ask for, None where all are off. Raises ArgumentError for a time that is none."""
     if as_of is not None and not erased:

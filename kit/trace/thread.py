@@ -39,7 +39,7 @@ def thread_records(
     With `follow` the threads that its INTENDs name in `sub_thread` are included, and theirs. Columns: run, id, thread, act,
     actor, kind, parents, clock, clock_text, ts (NULL unless the clock is a time), body, integrity, flags, source_id,
     line, then label and depth (as in `record_structure`), fulfills and cancels (ids of the INTENDs it ends), outside (its
-    parents that are in other threads) and verdict.
+    parents that are in other threads), sub_thread (the thread that an INTEND names) and verdict.
 
     `thread` may be a prefix that only one thread has. Raises NotFoundError where there is no such thread and ArgumentError
     where several runs have it.
@@ -88,14 +88,22 @@ def thread_graph(records: pa.Table) -> Graph:
     or missing for the stand-in of a parent that is not among the records: its label is missing_parent, or outside
     where the parent is known but in a thread that is not here); beside them thread, clock, ts, depth, line, body,
     `body_kind`. Edges carry `why`: fulfills or cancels where the record says that of its cause, else parent; what is ended
-    without being a parent has an edge too. `guessed` is False throughout; `back` marks edges that close a ring.
+    without being a parent has an edge too. An INTEND that names a thread
+    in `sub_thread` has an edge `delegation` to the first INTEND of that thread, where it is among the records. `guessed` is
+    False throughout; `back` marks edges that close a ring.
     """
     made: Graph = nx.DiGraph()
     rows: list[dict[str, Any]] = records.to_pylist()
     for row in rows:
         attributes = {name: row[name] for name in NODE if name != "kind"}
         made.add_node(
-            row["id"], kind="event", type=row["act"], neuron=row["actor"], label=row["label"], body_kind=row["kind"], **attributes
+            row["id"],
+            kind="event",
+            type=row["act"],
+            neuron=row["actor"],
+            label=row["label"],
+            body_kind=row["kind"],
+            **attributes,
         )
     outside = {row["id"]: set(row["outside"]) for row in rows}
     for row in rows:
@@ -107,6 +115,14 @@ def thread_graph(records: pa.Table) -> Graph:
                 made.add_node(cause, **{**attributes, "kind": "missing", "label": label})
             if not made.has_edge(cause, row["id"]):
                 made.add_edge(cause, row["id"], why=ends.get(cause, "parent"), guessed=False, back=False)
+    openers: dict[str, str] = {}
+    for row in rows:
+        if row["act"] == "INTEND":
+            openers.setdefault(row["thread"], row["id"])
+    for row in rows:
+        opener = openers.get(row["sub_thread"])
+        if opener is not None and not made.has_edge(row["id"], opener):
+            made.add_edge(row["id"], opener, why="delegation", guessed=False, back=False)
     mark_rings(made)
     return made
 
@@ -148,11 +164,7 @@ def participants(records: pa.Table) -> pa.Table:
 def thread_verdicts(store: Store, records: pa.Table) -> pa.Table:
     """Return the verdicts of the records of `thread_records`, in their order: rows of the view `verdicts`."""
     ids = records["id"].to_pylist()
-    found = store.arrow(
-        "SELECT * EXCLUDE run FROM verdicts WHERE run = $run AND list_contains($ids, id) ORDER BY list_position($ids, id), judged",
-        {"run": records["run"][0].as_py(), "ids": ids},
-    )
-    return found
+    return store.arrow(_VERDICTS, {"run": records["run"][0].as_py(), "ids": ids})
 
 
 def unfulfilled(records: pa.Table) -> pa.Table:
@@ -216,6 +228,11 @@ SELECT thread FROM records WHERE canonical AND thread IS NOT NULL AND ($run IS N
 ORDER BY jaro_winkler_similarity(thread, $thread) DESC, thread LIMIT $near
 """
 
+_VERDICTS = """
+SELECT * EXCLUDE run FROM verdicts WHERE run = $run AND list_contains($ids, id)
+ORDER BY list_position($ids, id), judged
+"""
+
 _SUB_THREADS = """
 SELECT DISTINCT thread, json_extract_string(body, '$.sub_thread') AS name FROM records
 WHERE canonical AND run = $run AND act = 'INTEND' AND json_type(body, '$.sub_thread') = 'VARCHAR' ORDER BY ALL
@@ -239,6 +256,7 @@ SELECT
     h.run, h.id, h.thread, h.act, h.actor, h.kind, h.parents, h.clock, h.clock_text, wall_time(h.clock) AS ts, h.body,
     h.integrity, h.flags, h.source_id, h.line, h.label, h.depth, coalesce(e.fulfills, []) AS fulfills,
     coalesce(e.cancels, []) AS cancels, coalesce(o.outside, []) AS outside,
+    CASE WHEN h.act = 'INTEND' THEN json_extract_string(h.body, '$.sub_thread') END AS sub_thread,
     CASE WHEN h.act = 'KNOW' AND json_extract_string(h.body, '$.verdict') IN ('accept', 'reject')
          THEN json_extract_string(h.body, '$.verdict') END AS verdict
 FROM held h LEFT JOIN ends e ON e.id = h.id LEFT JOIN outer_parents o ON o.id = h.id

@@ -68,7 +68,9 @@ def thread_tree(records: pa.Table, *, limit: int | None = SHOWN) -> str:
     the kind, the actor, the clock (as an offset in ms from the first where all clocks are times), the start of the id,
     and the label where it is not root or attached.
     """
-    rows: list[dict[str, Any]] = records.select(["id", "parents", "act", "kind", "actor", "clock_text", "label"]).to_pylist()
+    rows: list[dict[str, Any]] = records.select(
+        ["id", "parents", "act", "kind", "actor", "clock_text", "label"]
+    ).to_pylist()
     times: list[int | None] = pc.cast(records["ts"], pa.int64()).to_pylist()
     timed = None not in times
     first = min((us for us in times if us is not None), default=0)
