@@ -19,8 +19,8 @@ from kit.store.failures import translated
 from kit.store.migration import prepare
 from kit.table import DUCKDB_CONFIG, Table
 
-VIEWS = (("cosmonapse", "views.sql"), ("syncropel", "views.sql"))
-"""Files with the SQL views of each family, in the order of creation."""
+VIEWS = (("cosmonapse", "views.sql"), ("syncropel", "views.sql"), ("store", "views.sql"))
+"""Files with the SQL views of each family, and of all of them, in the order of creation."""
 
 
 class Store:
