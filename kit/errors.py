@@ -9,6 +9,10 @@
     │   ├── StoreClosedError        used after close()
     │   ├── StoreFullError          (OSError) the disk is full; nothing was written
     │   └── ConservationError       a load that does not add up; it was rolled back
+    ├── RegistryError               a registry store: a foreign file, a missing folder, a refusal of the server
+    │   ├── RegistryClosedError     used before connect() or after close()
+    │   ├── RegistryTimeoutError    (TimeoutError) the file stays locked, or the server does not answer
+    │   └── RegistryConnectionError (ConnectionError) no server, a lost connection, a wrong password
     ├── NotFoundError               (LookupError) no such event, trace, run or data set
     ├── ArgumentError               (ValueError) a call that cannot mean anything
     ├── SignalError                 (ValueError) a Signal that breaks the protocol
@@ -53,6 +57,22 @@ class StoreFullError(StoreError, OSError):
 
 class ConservationError(StoreError):
     """A load whose counts do not add up; it was rolled back."""
+
+
+class RegistryError(KitError):
+    """A registry store refused; nothing of the call was written."""
+
+
+class RegistryClosedError(RegistryError):
+    """A registry store was used before `connect()` or after `close()`."""
+
+
+class RegistryTimeoutError(RegistryError, TimeoutError):
+    """The file of a registry stayed locked by another connection, or its server did not answer in time."""
+
+
+class RegistryConnectionError(RegistryError, ConnectionError):
+    """There is no way to the server of a registry: it is down, the connection was lost, or it lets nobody in."""
 
 
 class NotFoundError(KitError, LookupError):
