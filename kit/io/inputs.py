@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from kit.cosmonapse.registry.dsn import is_dsn, without_password
 from kit.errors import ArgumentError, SourceError, SourceNotFoundError
 from kit.typing import ArrowStream, Reader
 
@@ -24,16 +25,24 @@ class Input:
     size: int | None = None
     path: Path | None = None
     table: ArrowStream | None = None
+    dsn: str | None = None
+    """Address of a database server; there is nothing to `open` then."""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it can be read again under its name, and compared with what was read before."""
+        return self.path is not None or self.dsn is not None
 
 
 def inputs(source: Any) -> list[Input]:
-    """Return the inputs behind `source`: a path, a glob, a folder, a list, a file object, lines, or Arrow.
+    """Return the inputs behind `source`: a path, a glob, a folder, a list, a file object, lines, Arrow, or a dsn.
 
     Files of a glob or a folder come sorted by name; a folder gives the captures directly in it.
     Raises SourceNotFoundError where nothing is found, ArgumentError for what cannot be a source.
     """
     if isinstance(source, str | os.PathLike):
-        return _paths(os.fspath(source))
+        text = os.fspath(source)
+        return [Input(without_password(text), lambda: io.BytesIO(), dsn=text)] if is_dsn(text) else _paths(text)
     if isinstance(source, bytes | bytearray | memoryview):
         raise ArgumentError("bytes are neither a path nor a stream: wrap them in io.BytesIO, or split them into lines")
     if isinstance(source, ArrowStream):

@@ -4,14 +4,16 @@ import json
 from collections import Counter
 from typing import Any, NamedTuple
 
+from kit.cosmonapse.database import is_database_row
 from kit.io.lines import BOM
 
 ARROW_FILE, ARROW_STREAM, PARQUET = b"ARROW1", b"\xff\xff\xff\xff", b"PAR1"
+SQLITE = b"SQLite format 3\0"
 LOOK_AT_LINES = 50
 
 
 class Kind(NamedTuple):
-    """The container (`lines`, `array`, `parquet`, `arrow`, `arrow_stream`) and the family of what is in it."""
+    """The container (`lines`, `array`, `parquet`, `arrow`, `arrow_stream`, `sqlite`) and the family of what is in it."""
 
     container: str
     family: str
@@ -25,6 +27,8 @@ def kind(head: bytes) -> Kind:
         return Kind("arrow", "signals")
     if head.startswith(ARROW_STREAM):
         return Kind("arrow_stream", "signals")
+    if head.startswith(SQLITE):
+        return Kind("sqlite", "database")
     text = head.removeprefix(BOM).lstrip(b" \t\r\n")
     if text.startswith(b"[") and not _first_line_is_whole(text):
         first = text[1:].lstrip(b" \t\r\n")
@@ -62,4 +66,6 @@ def _family(item: dict[str, Any]) -> str:
         return "glia_journal"
     if {"id", "kind", "role"} <= item.keys() and "trace_id" not in item:
         return "registry"
+    if is_database_row(item):
+        return "database"
     return "signals"

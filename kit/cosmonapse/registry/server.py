@@ -1,6 +1,6 @@
 """A pool of connections to a PostgreSQL server, and what its errors mean for a registry.
 
-asyncpg is imported here and nowhere else in the family: `import kit.cosmonapse` works without it.
+asyncpg is imported here and nowhere else: `import kit.cosmonapse` works without it.
 """
 
 import asyncio
@@ -18,7 +18,8 @@ from kit.errors import (
 )
 
 try:
-    import asyncpg
+    # Under its own name: the reader of servers in `kit.io` takes it from here, with the error below.
+    import asyncpg as asyncpg
 except ImportError as missing:
     raise MissingExtraError(
         "PostgreSQL needs asyncpg, which is not installed: pip install 'namespace-kit[postgres]'"
