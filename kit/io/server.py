@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from kit.cosmonapse.database import STORED, Stored
 from kit.cosmonapse.registry.dsn import without_password
-from kit.cosmonapse.registry.server import ANSWER_S, asyncpg, refusal
-from kit.errors import ArgumentError, SourceError
+from kit.cosmonapse.registry.server import ANSWER_S, asyncpg, refusal, unreached
+from kit.errors import ArgumentError, KitError, SourceError
 from kit.io.rows import RowLines, row_line
 
 BATCH_ROWS = 1000
@@ -50,7 +50,10 @@ class _Loop:
 
 @contextmanager
 def _connected(loop: _Loop, dsn: str) -> Iterator[Any]:
-    connection = loop.run(asyncpg.connect(dsn, command_timeout=ANSWER_S))
+    try:
+        connection = loop.run(asyncpg.connect(dsn, command_timeout=ANSWER_S))
+    except Exception as error:
+        raise _source_error(unreached(error, without_password(dsn))) from error
     try:
         yield connection
     finally:
@@ -75,13 +78,14 @@ def _lines(dsn: str) -> Generator[bytes, None, None]:
                 cursor = loop.run(_cursor(connection, sql))
                 while rows := loop.run(cursor.fetch(BATCH_ROWS)):
                     yield from (row_line(dict(row)) for row in rows)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
-        if isinstance(error, SourceError):
-            raise
-        refused = refusal(error, without_password(dsn))
-        raise refused if isinstance(refused, ArgumentError) else SourceError(str(refused)) from error
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        raise _source_error(refusal(error, without_password(dsn))) from error
     finally:
         loop.close()
+
+
+def _source_error(error: KitError) -> KitError:
+    return error if isinstance(error, ArgumentError) else SourceError(str(error))
 
 
 async def _cursor(connection: Any, sql: str) -> Any:

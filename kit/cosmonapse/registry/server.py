@@ -122,8 +122,18 @@ async def open_server(dsn: str, *, min_size: int, max_size: int, pool_kwargs: di
         options = {"command_timeout": ANSWER_S, **pool_kwargs}
         pool = await asyncpg.create_pool(dsn, min_size=min_size, max_size=max_size, **options)
     except Exception as error:
-        raise refusal(error, without_password(dsn)) from error
+        raise unreached(error, without_password(dsn)) from error
     return Server(pool, dsn)
+
+
+def unreached(error: Exception, shown: str) -> KitError:
+    """Return the error of the kit for a connection that was not made: the address may mean nothing."""
+    if isinstance(error, asyncpg.ClientConfigurationError | ValueError | TypeError):
+        return ArgumentError(
+            f"dsn={shown!r}: no address of a server, or unknown options beside it ({_said(error)}); an address looks "
+            "like postgresql://user:password@host/database"
+        )
+    return refusal(error, shown)
 
 
 def refusal(error: Exception, shown: str) -> KitError:
@@ -134,10 +144,6 @@ def refusal(error: Exception, shown: str) -> KitError:
         return RegistryTimeoutError(
             f"{shown}: no answer in time ({_said(error)}). The server is busy, or a lock is held; try again, or give "
             "pool_kwargs={'command_timeout': seconds}"
-        )
-    if isinstance(error, asyncpg.ClientConfigurationError):
-        return ArgumentError(
-            f"dsn={shown!r}: no address of a server ({_said(error)}); it looks like postgresql://user:password@host/database"
         )
     if isinstance(error, BARRED):
         return RegistryConnectionError(
