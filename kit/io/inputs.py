@@ -56,7 +56,7 @@ def inputs(source: Any) -> list[Input]:
         return [Input("<lines>", lambda: Lines(lines))]
     raise ArgumentError(
         f"cannot load {type(source).__name__}: give a path, a glob, a folder, a list of these, a file object, "
-        "an iterable of lines, or an Arrow table"
+        "an iterable of lines, an Arrow table, or the address of a PostgreSQL server"
     )
 
 

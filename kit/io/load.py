@@ -39,7 +39,8 @@ def load(
     """Load `source` into `run` of `store` and return the account of its lines.
 
     `source` is a path, a glob, a folder, a list of these, a binary or text file object, an iterable of lines,
-    an Arrow table of our own schema, or the dsn of a PostgreSQL server; gzip, zstd and bzip2 are told by their first bytes. A file that was
+    an Arrow table of our own schema, or the address (dsn) of a PostgreSQL server; SQLite, gzip, zstd and bzip2 are
+    told by their first bytes. A file that was
     loaded before and has grown is continued; one that has not changed adds nothing. It is all or
     nothing: an error, an interrupt or a kill leaves the store as it was. Raises SourceError, StoreError or
     ArgumentError; a bad line raises nothing, it goes to quarantine.
@@ -49,7 +50,7 @@ def load(
     shown = progress_for(progress)
     begun = time.monotonic()
     # A file that is named twice, as by overlapping patterns, is one source.
-    found = list({item.path or id(item): item for item in inputs(source)}.values())
+    found = list({item.path or item.dsn or id(item): item for item in inputs(source)}.values())
     with store.loading:
         loaded, (reasons, flags, reencoded) = _loaded(store, run, found, level, shown)
     seconds = time.monotonic() - begun

@@ -5,14 +5,14 @@ its own.
 """
 
 import asyncio
+import threading
 from collections.abc import Coroutine, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from kit.cosmonapse.database import STORED, Stored
 from kit.cosmonapse.registry.dsn import without_password
-from kit.cosmonapse.registry.server import ANSWER_S, asyncpg, refusal, unreached
+from kit.cosmonapse.registry.server import ANSWER_S, CONNECT_S, asyncpg, refusal, unreached
 from kit.errors import ArgumentError, KitError, SourceError
 from kit.io.rows import RowLines, row_line
 
@@ -37,21 +37,29 @@ class _Loop:
     """An event loop on a thread of its own."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="kit-server")
-        self._runner = asyncio.Runner()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="kit-server", daemon=True)
+        self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self._thread.submit(self._runner.run, work).result()
+        """Return what a coroutine gives; an interrupt ends it."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
 
     def close(self) -> None:
-        self._thread.submit(self._runner.close).result()
-        self._thread.shutdown()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
 
 @contextmanager
 def _connected(loop: _Loop, dsn: str) -> Iterator[Any]:
     try:
-        connection = loop.run(asyncpg.connect(dsn, command_timeout=ANSWER_S))
+        connection = loop.run(asyncpg.connect(dsn, timeout=CONNECT_S, command_timeout=ANSWER_S))
     except Exception as error:
         raise _source_error(unreached(error, without_password(dsn))) from error
     try:

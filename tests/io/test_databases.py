@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import kit
+from kit.cli.sources import named
 from kit.cosmonapse import NeuronRecord, PostgresRegistryStore, SqliteRegistryStore
 from kit.errors import ArgumentError, MissingExtraError, SourceError
 from kit.export import jsonl
@@ -353,6 +354,10 @@ def test_a_server_that_is_not_there_is_told_without_the_password() -> None:
     with kit.open() as study, pytest.raises(SourceError, match="no connection to the server") as caught:
         study.load("postgresql://ann:s3cret@127.0.0.1:1/db")
     assert "s3cret" not in str(caught.value)
+
+
+def test_the_command_line_takes_the_address_of_a_server() -> None:
+    assert named(["postgresql://ann@host/db", "a.db"]) == ["postgresql://ann@host/db", Path("a.db")]
 
 
 def test_an_odd_dsn_is_told() -> None:

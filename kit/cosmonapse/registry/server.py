@@ -27,6 +27,8 @@ except ImportError as missing:
 
 ANSWER_S = 30.0
 """Seconds that a server may take for one statement, where `pool_kwargs` has no `command_timeout`."""
+CONNECT_S = 10.0
+"""Seconds that making a connection may take, where `pool_kwargs` has no `timeout`."""
 CLOSE_S = 10.0
 CREATE_TRIES = 10
 PRESENT = "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest($1::text[]) AS name"
@@ -119,7 +121,7 @@ class Server:
 async def open_server(dsn: str, *, min_size: int, max_size: int, pool_kwargs: dict[str, Any]) -> Server:
     """Return a pool of at least `min_size` connections. Raises RegistryConnectionError, RegistryTimeoutError."""
     try:
-        options = {"command_timeout": ANSWER_S, **pool_kwargs}
+        options = {"timeout": CONNECT_S, "command_timeout": ANSWER_S, **pool_kwargs}
         pool = await asyncpg.create_pool(dsn, min_size=min_size, max_size=max_size, **options)
     except Exception as error:
         raise unreached(error, without_password(dsn)) from error
