@@ -26,7 +26,7 @@ class Study(SignalVerbs, RecordVerbs):
     def load(
         self, source: Any, *, run: str = "capture", level: Level = "loose", progress: "bool | Progress | None" = None
     ) -> io.LoadReport:
-        """Load a path, glob, folder, list, file object, lines or Arrow table into `run`; see `kit.io.load`."""
+        """Load a path, glob, folder, list, file object, lines, Arrow table or database into `run`; see `kit.io.load`."""
         self.report = io.load(self, source, run=run, level=level, progress=progress)
         return self.report
 
