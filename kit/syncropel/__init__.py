@@ -2,6 +2,7 @@
 
 from kit.errors import ClientClosedError, SubscribeError, SyncropelKindError, SyncropelReadError
 from kit.syncropel import testing
+from kit.syncropel.asynctail import AsyncTail
 from kit.syncropel.canonical import (
     HashLevels,
     PortabilityWarning,
@@ -24,7 +25,7 @@ from kit.syncropel.ref import Ref, merge_refs
 from kit.syncropel.result import EmitResult
 from kit.syncropel.session import IdMismatch
 from kit.syncropel.subscription import Subscription
-from kit.syncropel.tail import AsyncTail, Tail
+from kit.syncropel.tail import Tail
 
 __all__ = [
     "HASHED_FIELDS",

@@ -4,13 +4,14 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from kit.syncropel.asynctail import AsyncTail
 from kit.syncropel.connection import Connection
 from kit.syncropel.emitting import Emitting
 from kit.syncropel.feed import Feed, Hooks
 from kit.syncropel.reading import Reading
 from kit.syncropel.reads import thread_path
 from kit.syncropel.subscription import Subscription
-from kit.syncropel.tail import AsyncTail, Tail
+from kit.syncropel.tail import Tail
 
 if TYPE_CHECKING:
     import httpx
