@@ -135,6 +135,28 @@ def test_a_tail_that_waits_to_connect_again_ends_at_once_too() -> None:
     assert asyncio.run(course()) == 0
 
 
+def test_the_end_of_a_client_is_the_end_of_its_tails(kernel: MockKernel) -> None:
+    opened, ended = threading.Event(), []
+    with kernel.serve() as served:
+        with Client(identity=ME, endpoint=served.url) as client:
+            tail = client.tail_sync("t", on_open=opened.set)
+            thread = threading.Thread(target=lambda: ended.append(tail.run(print)))
+            thread.start()
+            assert opened.wait(20)
+        thread.join(20)
+        assert ended == [0]
+
+        async def course() -> int:
+            client = Client(identity=ME, endpoint=served.url)
+            opened = asyncio.Event()
+            running = asyncio.create_task(client.tail("t", on_open=opened.set).run(print))
+            await asyncio.wait_for(opened.wait(), 20)
+            await client.close()
+            return await asyncio.wait_for(running, 20)
+
+        assert asyncio.run(course()) == 0
+
+
 def test_an_async_tail_ends_at_once_while_it_waits_for_the_server(kernel: MockKernel) -> None:
     async def course(url: str) -> int:
         async with Client(identity=ME, endpoint=url) as client:
