@@ -11,6 +11,7 @@ from kit.align.join import Method
 from kit.align.mapping import Utc
 from kit.align.overview import log_coverage, log_overview
 from kit.align.paths import Paths, paths
+from kit.align.time import spans_on
 from kit.auki.clock import Method as ClockMethod
 from kit.auki.clock_graph import ClockName
 from kit.auki.frame import FrameName
@@ -37,9 +38,10 @@ class SensorVerbs(Store):
         """Return one row per log: entries, segments, span, rate, gaps, clock, damage; see `kit.align.overview`."""
         return Table(log_overview(self, run), name="logs")
 
-    def log_coverage(self, *, run: str | None = None) -> Table:
-        """Return one row per stretch of a log without a gap, on the log's clock."""
-        return Table(log_coverage(self, run), name="coverage")
+    def log_coverage(self, *, clock: ClockName | None = None, run: str | None = None) -> Table:
+        """Return one row per stretch of a log without a gap, on the log's clock; with `clock`, all on that one."""
+        found = log_coverage(self, run)
+        return Table(found if clock is None else spans_on(self._paths(run), found, clock), name="coverage")
 
     def clocks(self, *, run: str | None = None) -> Table:
         """Return one row per clock log: drift in ppm, steps, uncertainty, longest pause."""
