@@ -108,6 +108,27 @@ class Look(NamedTuple):
     dash: tuple[float, ...]
 
 
+ACTS: dict[str, Look] = {
+    "INTEND": Look(BLUE, "o", "", ()),
+    "DO": Look(ORANGE, "D", "//", ()),
+    "KNOW": Look(GREEN, "s", "--", ()),
+    "LEARN": Look(PURPLE, "^", "\\\\", ()),
+    "GET": Look(SKY, "v", "oo", ()),
+    "PUT": Look(BROWN, "p", "xx", ()),
+    "CALL": Look(PINK, "P", "..", ()),
+    "MAP": Look(GREY, "X", "||", ()),
+}
+"""Look of each act of a record (spec/syncropel.md 3), in the order in which they are listed."""
+
+STATES: dict[str, Look] = {
+    "open": Look(ORANGE, ">", "//", (4.0, 2.0)),
+    "cancelled": Look(RED, "X", "xx", (1.0, 2.0)),
+    "closed": Look(GREEN, "o", "", ()),
+    "no_intent": Look(GREY, "s", "..", (1.0, 1.0)),
+    "unknown": Look(MUTED, "h", "**", (1.0, 1.0)),
+}
+"""Look of each state of a thread."""
+
 KINDS: dict[str, Look] = {
     "task": Look(BLUE, "o", "", ()),
     "tool": Look(PURPLE, "s", "////", ()),
@@ -164,6 +185,8 @@ DASHES: dict[str, tuple[float, ...]] = {
     "result": (2.0, 1.0),
     "decline": (4.0, 3.0),
     "award": (7.0, 1.5, 1.0, 1.5, 1.0, 1.5),
+    "fulfills": (5.0, 1.5, 1.0, 1.5),
+    "cancels": (2.0, 2.5),
 }
 """Dash pattern of an edge by its `why`; a reason not listed gets `OTHER_DASH`."""
 
@@ -194,6 +217,22 @@ def colour_of(type: str | None) -> str:
     True
     """
     return GROUPS[group_of(type)]
+
+
+def mark_of(type: str | None) -> str:
+    """Return what a node of a DAG is marked as, a key of `MARKS`: its act for a record, else the group of its type.
+
+    >>> mark_of("KNOW"), mark_of("TASK")
+    ('KNOW', 'lifecycle')
+    """
+    return type if type is not None and type in ACTS else group_of(type)
+
+
+MARKS: dict[str, tuple[str, str]] = {
+    **{group: (colour, MARKERS[group]) for group, colour in GROUPS.items()},
+    **{act: (look.colour, look.marker) for act, look in ACTS.items()},
+}
+"""Colour and marker of everything that a node can be marked as, in the order of legends."""
 
 
 def look_of(looks: dict[str, Look], name: str | None) -> Look:

@@ -67,8 +67,8 @@ SELECT h.* FROM held h ANTI JOIN known k ON k.run = h.run AND k.id = h.parent_id
 
 CREATE OR REPLACE VIEW phantoms AS SELECT * EXCLUDE (award_row) FROM awarded_tasks('awarded_orphans');
 
--- One row per signal on the timeline of all families. ts is NULL where the line has none; the clock is UTC.
-CREATE OR REPLACE VIEW events AS
+-- Signals on the timeline of all families (kit/store/views.sql). ts is NULL where the line has none; the clock is UTC.
+CREATE OR REPLACE VIEW signal_events AS
 SELECT
     run, 'signals' AS family, id, trace_id AS group_id,
     list_filter([parent_id, CASE WHEN type = 'CRITIQUE' THEN payload ->> '$.target_event_id' END],
@@ -79,7 +79,7 @@ FROM signals WHERE canonical;
 -- One row per causal edge, cause (parent) to effect (child). `state` uses the words of the structure labels:
 -- self_parent, cycle (the child is on a ring of parents), phantom (from an award to the unpublished TASK), cross_trace,
 -- missing_parent, attached. `trace_id` is that of the child.
-CREATE OR REPLACE VIEW edges AS
+CREATE OR REPLACE VIEW signal_edges AS
 WITH RECURSIVE nodes AS (
     SELECT run, id, parent_id, trace_id, type, coalesce(epoch_us(ts), 9223372036854775807) AS us
     FROM signals WHERE canonical

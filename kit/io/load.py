@@ -16,15 +16,18 @@ from kit.io.lines import LineReader
 from kit.io.members import MemberReader
 from kit.io.pages import PageReader
 from kit.io.progress import progress_for
+from kit.io.recordings import DocumentReader, SegmentReader
 from kit.io.report import Findings, LoadReport, SourceCounts, Timing, findings, source_counts
 from kit.io.resume import compare, resumed
 from kit.io.sniff import Kind, kind
+from kit.io.sqlite import sqlite_rows
 from kit.io.streams import Peekable, decompressed
 from kit.store.migration import undo_all
 from kit.store.store import Store
 from kit.store.transaction import Known, Load
 from kit.typing import Progress, Reader
 
+DATABASE = Kind("lines", "database")
 BOM_NOTE = "began with a byte-order mark"
 
 
@@ -39,7 +42,8 @@ def load(
     """Load `source` into `run` of `store` and return the account of its lines.
 
     `source` is a path, a glob, a folder, a list of these, a binary or text file object, an iterable of lines,
-    or an Arrow table of our own schema; gzip, zstd and bzip2 are told by their first bytes. A file that was
+    an Arrow table of our own schema, or the address (dsn) of a PostgreSQL server; SQLite, gzip, zstd and bzip2 are
+    told by their first bytes. A file that was
     loaded before and has grown is continued; one that has not changed adds nothing. It is all or
     nothing: an error, an interrupt or a kill leaves the store as it was. Raises SourceError, StoreError or
     ArgumentError; a bad line raises nothing, it goes to quarantine.
@@ -49,7 +53,7 @@ def load(
     shown = progress_for(progress)
     begun = time.monotonic()
     # A file that is named twice, as by overlapping patterns, is one source.
-    found = list({item.path or id(item): item for item in inputs(source)}.values())
+    found = list({item.path or item.dsn or id(item): item for item in inputs(source)}.values())
     with store.loading:
         loaded, (reasons, flags, reencoded) = _loaded(store, run, found, level, shown)
     seconds = time.monotonic() - begun
@@ -71,6 +75,7 @@ def _loaded(
         undo_all(connection)
         load = Load(connection, run)
         pending = [_appended(load, item, level, progress) for item in found]
+        load.flush()
     try:
         with store.transaction() as connection:
             load = Load(connection, run)
@@ -143,10 +148,15 @@ class _Pending:
     def _continue(self, load: Load, known: Known, progress: Progress) -> None:
         progress.start(self.item.uri, self.item.size)
         try:
-            with _opened(self.item, progress) as stream:
+            with _opened(self.item, progress) as (stream, _):
                 compared = compare(stream, known)
                 if compared.verdict == "same":
                     load.note(self.source_id, compared.broken is None, _note(known.note, False, compared.broken))
+                    return
+                if self._replaces(compared.verdict):
+                    load.forget(self.source_id)
+                    self.reader = _reader(stream, self.item, self.what)
+                    self.append(load)
                     return
                 if compared.verdict == "grown" and self.what.container == "lines":
                     self._forget_tail(load, known)
@@ -154,11 +164,15 @@ class _Pending:
                     self.append(load)
                     return
             self.known, self.source_id = None, load.new_source()
-            with _opened(self.item, progress) as stream:
+            with _opened(self.item, progress) as (stream, self.what):
                 self.reader = _reader(stream, self.item, self.what)
                 self.append(load)
         finally:
             progress.finish()
+
+    def _replaces(self, verdict: str) -> bool:
+        """Whether a file of a recording takes the place of what it was: a document always, a segment that grew."""
+        return self.item.part is not None and (verdict == "grown" or self.item.part.document is not None)
 
     def _forget_tail(self, load: Load, known: Known) -> None:
         """Take out what became of a last line without a newline: it may have grown, and is read again."""
@@ -217,9 +231,8 @@ def _appended(load: Load, item: Input, level: Level, progress: Progress) -> _Pen
     """Append the lines of a new source; one that an earlier load knows is left for later."""
     progress.start(item.uri, item.size)
     try:
-        with _opened(item, progress) as stream:
-            what = _kind(item, stream)
-            known = load.known(item.uri, what.family) if item.path is not None else None
+        with _opened(item, progress) as (stream, what):
+            known = load.known(item.uri, what.family) if item.lasting else None
             if known is not None:
                 return _Pending(item, what, level, known.source_id, None, known)
             source = _Pending(item, what, level, load.new_source(), _reader(stream, item, what))
@@ -229,20 +242,36 @@ def _appended(load: Load, item: Input, level: Level, progress: Progress) -> _Pen
         progress.finish()
 
 
-def _kind(item: Input, stream: Peekable) -> Kind:
-    if item.table is not None:
-        return Kind("table", "signals")
-    found = kind(stream.peek())
-    return Kind("folder", found.family) if item.folder is not None else found
-
-
 @contextmanager
-def _opened(item: Input, progress: Progress) -> Iterator[Peekable]:
+def _opened(item: Input, progress: Progress) -> Iterator[tuple[Peekable, Kind]]:
+    """Open an input and say what it is; the rows of a database come as lines."""
     with closing(_Metered(item.open(), item.uri, progress)) as raw:
-        yield decompressed(raw)
+        if item.part is not None:
+            # A file of a recording is read as it is, whatever its first bytes are.
+            yield Peekable(raw), Kind("file", "logs" if item.part.document is None else "log_documents")
+        elif item.table is not None:
+            yield Peekable(raw), Kind("table", "signals")
+        elif item.dsn is not None:
+            # Here, so that files load where asyncpg is not installed.
+            from kit.io.server import server_rows
+
+            with closing(server_rows(item.dsn)) as rows:
+                yield Peekable(rows), DATABASE
+        else:
+            stream = decompressed(raw)
+            what = kind(stream.peek())
+            if what.container == "sqlite":
+                with sqlite_rows(stream, item.path, item.uri) as lines:
+                    yield Peekable(lines), DATABASE
+            else:
+                yield stream, what if item.folder is None else Kind("folder", what.family)
 
 
 def _reader(stream: Peekable, item: Input, what: Kind) -> EntryReader:
+    if item.part is not None and item.part.document is not None:
+        return DocumentReader(item.part.document)
+    if item.part is not None and item.part.log is not None:
+        return SegmentReader(item.part, item.part.log)
     if what.container == "array":
         return ArrayReader(stream)
     if what.container in ("parquet", "arrow", "arrow_stream", "table"):

@@ -7,7 +7,6 @@ one page a line.
 
 import io
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -16,70 +15,12 @@ import pyarrow as pa
 from kit.io.array import batched
 from kit.io.lines import MAX_LINE_BYTES, LineReader, Rejected
 from kit.io.streams import BrokenStreamError
+from kit.jsontext import after_space, array_begin, elements
 from kit.typing import Reader
 
 NAMES = ("data", "records")
 """Members of a page that hold its records."""
 READ_BYTES = 1 << 20
-SPACE = re.compile(r"[ \t\r\n]*")
-DECODER = json.JSONDecoder()
-
-
-def page_array(text: str) -> int | None:
-    """Return where the array of records begins in a page, None where `text` is no page; only its beginning is needed.
-
-    >>> page_array('{"object": "list", "data": [{"id": "a"}'), page_array('{"data": 3}')
-    (27, None)
-    """
-    at = _after_space(text, 0)
-    if not text.startswith("{", at):
-        return None
-    at = _after_space(text, at + 1)
-    while True:
-        try:
-            name, at = DECODER.raw_decode(text, at)
-            at = _after_space(text, at)
-            if not isinstance(name, str) or not text.startswith(":", at):
-                return None
-            at = _after_space(text, at + 1)
-            if name in NAMES and text.startswith("[", at):
-                return at
-            _, at = DECODER.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            return None
-        at = _after_space(text, at)
-        if not text.startswith(",", at):
-            return None
-        at = _after_space(text, at + 1)
-
-
-def entries(text: str, begin: int) -> list[tuple[int, int]] | None:
-    """Return begin and end of each element of the array at `begin`, None where the page is broken behind it."""
-    found = []
-    at = _after_space(text, begin + 1)
-    if not text.startswith("]", at):
-        while True:
-            try:
-                _, end = DECODER.raw_decode(text, at)
-            except (ValueError, RecursionError):
-                return None
-            found.append((at, end))
-            at = _after_space(text, end)
-            if text.startswith("]", at):
-                break
-            if not text.startswith(",", at):
-                return None
-            at = _after_space(text, at + 1)
-    try:
-        json.loads(text[:begin] + "[]" + text[at + 1 :])
-    except (ValueError, RecursionError):
-        return None
-    return found
-
-
-def _after_space(text: str, at: int) -> int:
-    found = SPACE.match(text, at)
-    return found.end() if found else at
 
 
 @dataclass
@@ -138,8 +79,8 @@ class PageReader:
     def _texts(self) -> Iterator[tuple[int, str]]:
         """Yield the entries of all pages with their offsets."""
         for offset, text in self._documents():
-            begin = page_array(text)
-            found = None if begin is None else entries(text, begin)
+            begin = array_begin(text, NAMES)
+            found = None if begin is None else elements(text, begin)
             if found is None:
                 yield offset, text
                 continue
@@ -179,7 +120,7 @@ class PageReader:
         self._lines.digest.update(whole)
         self._lines.position = len(whole)
         self._lines.bom = len(text.encode()) < len(whole)
-        begin = _after_space(text, 0)
+        begin = after_space(text, 0)
         return len(text[:begin]) + (len(whole) - len(text.encode())), text[begin:].rstrip(" \t\r\n")
 
     def _pass_on(self) -> None:

@@ -28,7 +28,9 @@ from kit.plot.style import (
     legend_height,
     panel,
     short,
+    short_actor,
     short_id,
+    short_kind,
     stroke,
     swatch,
     taken,
@@ -44,6 +46,8 @@ MOST_BOXES = 60
 """Larger graphs are drawn as dots."""
 NOTABLE = frozenset({"phantom", "missing_parent", "outside", "cycle", "self_parent", "conflicting_duplicate"})
 """Labels drawn with a broken outline."""
+ABSENT = frozenset({"missing_parent", "outside"})
+"""Labels of what stands in for a cause that is not there."""
 DOT_PITCH = 0.1
 """Inches between two dots before the components of a graph are put in rows."""
 
@@ -54,21 +58,23 @@ def dag(
     critical: Any = None,
     highlight: Iterable[Hashable] = (),
     title: str | None = None,
+    noun: str = "signal",
     width: float = WIDTH,
 ) -> Picture:
-    """Return the picture of a trace DAG, cause to effect.
+    """Return the picture of a DAG of a trace or of a thread, cause to effect.
 
-    Nodes are event ids; of their attributes `type`, `neuron` and `label` are drawn, of the edges' `why`,
-    `guessed` and `back`. Up to 60 nodes are labelled boxes (type, neuron, last characters of the id), or,
-    where the graph is both too deep and too broad for the width, an indented outline with a line for each
-    signal; larger graphs are dots. `critical` marks a path: event ids, or a table with a column `event_id`,
-    `span_id` or `id`. `highlight` are event ids to point out. Raises ArgumentError for a table without such a
-    column.
+    Nodes are event ids; of their attributes `type` (of a record its act), `neuron` (its actor), `body_kind` and
+    `label` are drawn, of the edges' `why`, `guessed` and `back`. `noun` is what the title calls a node. Up to 60 nodes are
+    labelled boxes (type, neuron, last characters of the id), or, where the graph is both too deep and too broad for the
+    width, an indented outline with a line for each node; larger graphs are dots. `critical` marks a path: event ids, or a
+    table with a column `event_id`, `span_id` or `id`. `highlight` are event ids to point out. Raises ArgumentError for a
+    table without such a column.
     """
+    name = "Trace" if noun == "signal" else "Thread"
     if not len(graph):
-        return empty("dag", title or "Trace DAG", "No signals to draw.", width)
+        return empty("dag", title or f"{name} DAG", f"No {noun}s to draw.", width)
     path = _ids(critical)
-    title = title or f"Trace DAG: {counted(len(graph), 'signal')}, {counted(graph.number_of_edges(), 'edge')}"
+    title = title or f"{name} DAG: {counted(len(graph), noun)}, {counted(graph.number_of_edges(), 'edge')}"
     marked = frozenset(highlight)
     if len(graph) > MOST_BOXES:
         return _dots(graph, path, marked, title, width)
@@ -105,19 +111,28 @@ def _on_path(a: Hashable, b: Hashable, path: frozenset[Hashable]) -> bool:
 def _box(node: Hashable, data: dict[str, Any], path: frozenset[Hashable], marked: frozenset[Hashable]) -> Box:
     label, neuron = data.get("label"), data.get("neuron")
     look = palette.look_of(palette.FINDINGS, label)
+    colour, marker = palette.MARKS[palette.mark_of(data.get("type"))]
     ending = short_id(str(node))[-5:]
     return Box(
         key=str(node),
-        # A stand-in for a cause that is not there has no type; its label says why.
-        text=str(data.get("type") or (label or "unknown").replace("_", " ")),
-        note=f"{short(str(neuron), 18)} {ending}" if neuron else ending,
-        marker=palette.MARKERS[palette.group_of(data.get("type"))],
-        colour=palette.colour_of(data.get("type")),
+        text=_text(data),
+        note=f"{short(short_actor(str(neuron)), 18)} {ending}" if neuron else ending,
+        marker=marker,
+        colour=colour,
         dash=look.dash if label in NOTABLE else (),
         edge_colour=look.colour if label in NOTABLE else None,
         thick=node in path,
         halo=node in marked,
     )
+
+
+def _text(data: dict[str, Any]) -> str:
+    """Return what a node is: its type; of a record its act and the end of its kind."""
+    if not data.get("type"):
+        # A stand-in for a cause that is not there has no type; its label says why.
+        return str(data.get("label") or "unknown").replace("_", " ")
+    kind = short_kind(str(data["body_kind"])) if data.get("body_kind") else ""
+    return f"{data['type']} {kind}".rstrip()
 
 
 def _arrow(tail: int, head: int, data: dict[str, Any], critical: bool) -> Arrow:
@@ -138,14 +153,19 @@ def _arrow(tail: int, head: int, data: dict[str, Any], critical: bool) -> Arrow:
 
 def _keys(graph: "nx.DiGraph[Any]", path: frozenset[Hashable], marked: frozenset[Hashable], *, dots: bool) -> list[Key]:
     """Return what the picture needs explained: only what occurs in it."""
-    groups = Counter(palette.group_of(kind) for _, kind in graph.nodes(data="type"))
+    # What stands in for an absent cause is explained by its label.
+    marks = Counter(
+        palette.mark_of(data.get("type"))
+        for _, data in graph.nodes(data=True)
+        if data.get("type") or data.get("label") not in ABSENT
+    )
     labels = {label for _, label in graph.nodes(data="label")} & NOTABLE
     whys = Counter(str(why or "parent") for *_, why in graph.edges(data="why"))
     keys = []
-    for group, colour in palette.GROUPS.items():
-        if groups[group]:
-            name = f"{group} ({groups[group]:,})"
-            key = dot(colour, palette.MARKERS[group], name)
+    for mark, (colour, marker) in palette.MARKS.items():
+        if marks[mark]:
+            name = f"{mark} ({marks[mark]:,})"
+            key = dot(colour, marker, name)
             keys.append(key if dots else swatch(palette.tint(colour, 0.16), "", name, edgecolor=colour, linewidth=1))
     keys += [
         stroke(palette.MUTED, palette.DASHES.get(why, palette.OTHER_DASH), clean(short(why, 24)))
@@ -188,18 +208,18 @@ def _dots(
     size = float(np.clip(0.7 * width * 72 / (np.ptp(placed.x) + 10), 1.8, 7.0))
     _draw_lines(picture, graph, at, edges, path, size)
     types = [kind for _, kind in graph.nodes(data="type")]
-    groups = np.array([palette.group_of(kind) for kind in types])
-    for group, colour in palette.GROUPS.items():
-        chosen = at[groups == group]
+    marks = np.array([palette.mark_of(kind) for kind in types])
+    for mark, (colour, marker) in palette.MARKS.items():
+        chosen = at[marks == mark]
         if len(chosen):
             axes.scatter(
                 chosen[:, 0],
                 chosen[:, 1],
                 s=size**2,
                 c=colour,
-                marker=palette.MARKERS[group],
+                marker=marker,
                 linewidths=0,
-                gid=f"dots:{group}",
+                gid=f"dots:{mark}",
                 zorder=3,
             )
     labels = np.array([str(label) for _, label in graph.nodes(data="label")])

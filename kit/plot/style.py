@@ -208,6 +208,28 @@ def short_id(text: str | None) -> str:
     return (head + underscore if underscore and len(head) <= 4 else "") + "…" + text[-4:]
 
 
+def short_actor(name: str) -> str:
+    """Return a DID without its scheme and method; any other name as it is.
+
+    >>> short_actor("did:sync:user:bo"), short_actor("coder")
+    ('user:bo', 'coder')
+    """
+    scheme, _, rest = name.partition(":")
+    own = rest.partition(":")[2]
+    return own if scheme == "did" and own else name
+
+
+def short_kind(kind: str) -> str:
+    """Return the last segment of a kind, the one before its version included.
+
+    >>> short_kind("lab.study.verdict"), short_kind("lab.tool.call.v2")
+    ('verdict', 'call.v2')
+    """
+    segments = kind.split(".")
+    version = segments[-1].startswith("v") and segments[-1][1:].isdigit() and len(segments) > 1
+    return ".".join(segments[-2:] if version else segments[-1:])
+
+
 def counted(count: int, noun: str) -> str:
     """Return the count with its noun, in the plural where it should be.
 

@@ -1,65 +1,241 @@
--- Views of the record family. Rows that repeat an id with other content (canonical = false) are left out everywhere:
--- an id is one event (design.md section 3). Every view keeps runs apart. Bodies are canonical text, so a key stands in
--- one as `"key":`, and a cheap look for that comes before any parsing.
+-- Views of the record family. Rows that repeat an id with other content (canonical = false) are left out everywhere, and
+-- so are records without an id wherever an id is needed. Every view keeps runs apart. Nothing here changes a table.
 
--- What an id of a ref is joined by: an ISRC in capitals without hyphens, a DOI, an address or a hash in small letters.
--- Stored data keeps the id as written (spec/syncropel.md 6).
-CREATE OR REPLACE MACRO ref_key(ref_id) AS CASE
-    WHEN ref_id ILIKE 'isrc:%' THEN 'isrc:' || upper(regexp_replace(substr(ref_id, 6), '[\s-]', '', 'g'))
-    WHEN ref_id ILIKE 'doi:%' THEN lower(trim(regexp_replace(ref_id, '^doi:\s*(?:https?://(?:dx\.)?doi\.org/)?', 'doi:', 'i')))
-    WHEN ref_id ILIKE 'email:%' OR ref_id ILIKE 'sha256:%' THEN lower(trim(ref_id))
-    ELSE trim(ref_id)
+-- The time of a clock that counts milliseconds since 1970, NULL for a counter: above 1e11 it is taken for wall time
+-- (spec/syncropel.md 3). The upper end is the year 9999.
+CREATE OR REPLACE MACRO wall_time(clock) AS
+    CASE WHEN clock > 100000000000 AND clock < 253402300800000 THEN epoch_ms(clock)::TIMESTAMPTZ END;
+
+-- The ids that a key of a body names: one string, or the strings of an array.
+CREATE OR REPLACE MACRO named_ids(body, path) AS CASE json_type(body, path)
+    WHEN 'VARCHAR' THEN [json_extract_string(body, path)]
+    WHEN 'ARRAY' THEN list_transform(
+        list_filter(json_extract(body, path || '[*]'), lambda item: json_type(item) = 'VARCHAR'),
+        lambda item: json_extract_string(item, '$'))
+    ELSE []
 END;
 
--- One row per canonical ref of a record, in the order of its `_refs`. That is a list of {kind, id}; some write an object
--- instead, whose keys name the kinds: then a value is the id, or an object with an id.
-CREATE OR REPLACE VIEW record_refs AS
-WITH carriers AS (
-    SELECT run, source_id, line, id AS record_id, actor, thread, clock, body::VARCHAR AS body
-    FROM records WHERE canonical AND contains(body::VARCHAR, '"_refs":') AND json_type(body, '$._refs') IN ('ARRAY', 'OBJECT')
-), refs AS (
-    SELECT c.* EXCLUDE (body), e.id AS nth, e.key, e.type, e.value, e.atom, json_type(c.body, '$._refs') AS form
-    FROM carriers c, json_each(c.body, '$._refs') e
-), named AS (
-    SELECT * EXCLUDE (key, type, value, atom, form, nth),
-           row_number() OVER (PARTITION BY run, source_id, line ORDER BY nth) - 1 AS position,
-           CASE WHEN type = 'OBJECT' AND json_type(value, '$.kind') = 'VARCHAR' THEN value ->> '$.kind'
-                WHEN form = 'OBJECT' THEN key END AS kind,
-           CASE WHEN type = 'OBJECT' AND json_type(value, '$.id') = 'VARCHAR' THEN value ->> '$.id'
-                WHEN type = 'VARCHAR' THEN value ->> '$' END AS ref_id
-    FROM refs
-)
-SELECT run, source_id, line, record_id, position, kind, ref_id, ref_key(ref_id) AS ref_key, actor, thread, clock FROM named;
+-- A time in a body, NULL where it is none.
+CREATE OR REPLACE MACRO stated_time(body, path) AS TRY_CAST(json_extract_string(body, path) AS TIMESTAMPTZ);
 
--- One row per amendment and record that it names, or one row without a target for an alias and for scopes
--- (spec/syncropel.md 4). They are applied in the order of (clock, actor, id). An older style of correction, a KNOW with
--- the topic "correction" and the bad record as parent, is among them. `by` is who is said to amend, `actor` who wrote it.
-CREATE OR REPLACE VIEW amendments AS
-WITH reserved AS (
-    SELECT run, source_id, line, id, kind, actor, thread, clock, act, parents, body,
-           CASE WHEN kind IS NULL THEN NULL ELSE regexp_extract(kind, '^core\.(correction|erasure|alias|scope_transfer|scope_claim)(?:\.v[0-9]+)?$', 1) END AS named
-    FROM records
-    WHERE canonical AND (starts_with(kind, 'core.') OR (act = 'KNOW' AND contains(body::VARCHAR, '"topic":"correction"')))
-), told AS (
-    SELECT * EXCLUDE (named), coalesce(nullif(named, ''), CASE WHEN act = 'KNOW' AND body ->> '$.topic' = 'correction' THEN 'correction' END) AS what,
-           coalesce(named, '') = '' AS older
-    FROM reserved
-), targeted AS (
-    SELECT *, CASE
-        WHEN what = 'correction' AND older THEN parents
-        WHEN what = 'correction' THEN coalesce(try_cast(body -> '$.corrects' AS VARCHAR[]), [body ->> '$.corrects'])
-        WHEN what = 'erasure' THEN coalesce(try_cast(body -> '$.erases' AS VARCHAR[]), [body ->> '$.erases'])
-        ELSE [NULL] END AS targets
-    FROM told WHERE what IS NOT NULL
-), flat AS (
-    SELECT * EXCLUDE (targets), unnest(targets) AS target, generate_subscripts(targets, 1) - 1 AS position FROM targeted
+-- A reference's id as a key to join on (spec/syncropel.md 6): ISRC in upper case without hyphens, DOI, e-mail address
+-- and hash in lower case, blanks around them dropped, the scheme in lower case. Anything else stays as it is.
+CREATE OR REPLACE MACRO ref_key(ref_id) AS CASE lower(split_part(ref_id, ':', 1))
+    WHEN 'isrc' THEN 'isrc:' || upper(replace(trim(substr(ref_id, 6)), '-', ''))
+    WHEN 'doi' THEN 'doi:' || lower(trim(substr(ref_id, 5)))
+    WHEN 'email' THEN 'email:' || lower(trim(substr(ref_id, 7)))
+    WHEN 'sha256' THEN 'sha256:' || lower(trim(substr(ref_id, 8)))
+    WHEN 'sha1' THEN 'sha1:' || lower(trim(substr(ref_id, 6)))
+    WHEN 'md5' THEN 'md5:' || lower(trim(substr(ref_id, 5)))
+    ELSE ref_id
+END;
+
+-- One reference as written, under the key `name` where `_refs` is an object.
+CREATE OR REPLACE MACRO one_ref(item, name) AS {
+    'kind': coalesce(CASE WHEN json_type(item, '$.kind') = 'VARCHAR' THEN json_extract_string(item, '$.kind') END, name),
+    'ref_id': CASE WHEN json_type(item) = 'VARCHAR' THEN json_extract_string(item, '$')
+                   WHEN json_type(item, '$.id') = 'VARCHAR' THEN json_extract_string(item, '$.id') END
+};
+
+-- The references of a body, in order. `_refs` is a list of {"kind", "id"}, one such object, or an object whose keys name
+-- the kinds and whose values are ids, such objects, or lists of either.
+CREATE OR REPLACE MACRO body_refs(body) AS CASE
+    WHEN json_type(body, '$._refs') = 'ARRAY' THEN
+        list_transform(json_extract(body, '$._refs[*]'), lambda item: one_ref(item, NULL))
+    WHEN json_type(body, '$._refs.id') = 'VARCHAR' THEN [one_ref(json_extract(body, '$._refs'), NULL)]
+    WHEN json_type(body, '$._refs') = 'OBJECT' THEN flatten(list_transform(
+        json_keys(body, '$._refs'),
+        lambda name: list_transform(
+            CASE json_type(body, '/_refs/' || replace(replace(name, '~', '~0'), '/', '~1'))
+                WHEN 'ARRAY' THEN json_transform(
+                    json_extract(body, '/_refs/' || replace(replace(name, '~', '~0'), '/', '~1')), '["JSON"]')
+                ELSE [json_extract(body, '/_refs/' || replace(replace(name, '~', '~0'), '/', '~1'))]
+            END,
+            lambda item: one_ref(item, name))))
+    ELSE []
+END;
+
+-- One row per reference of a record. `ref_key` is what to join on, beside `kind`.
+CREATE OR REPLACE VIEW record_refs AS
+SELECT run, id, position, ref.kind AS kind, ref.ref_id AS ref_id, ref_key(ref.ref_id) AS ref_key
+FROM (
+    SELECT run, id, generate_subscripts(refs, 1)::BIGINT AS position, unnest(refs) AS ref
+    FROM (
+        SELECT run, id, body_refs(body) AS refs FROM records
+        WHERE canonical AND id IS NOT NULL AND json_exists(body, '$._refs')
+    )
+);
+
+-- What ends an INTEND: a KNOW that names it in `fulfills`, a DO that names it in `cancels` (spec/syncropel.md 3). It
+-- counts where the INTEND is in the same thread: `counts`.
+CREATE OR REPLACE VIEW intent_ends AS
+WITH ends AS (
+    SELECT run, thread, id, actor, clock, 'fulfills' AS how, unnest(named_ids(body, '$.fulfills')) AS intent
+    FROM records WHERE canonical AND id IS NOT NULL AND act = 'KNOW' AND json_exists(body, '$.fulfills')
+    UNION ALL
+    SELECT run, thread, id, actor, clock, 'cancels', unnest(named_ids(body, '$.cancels'))
+    FROM records WHERE canonical AND id IS NOT NULL AND act = 'DO' AND json_exists(body, '$.cancels')
 )
-SELECT run, source_id, line, id, what, target, position, clock, actor, thread,
-       coalesce(body ->> '$.correcting_actor', body ->> '$.authorized_by', body ->> '$.publisher_did', body ->> '$.claimant',
-                body ->> '$.from_publisher', actor) AS "by",
-       body ->> '$.reason' AS reason,
-       coalesce(body ->> '$.effective_at', body ->> '$.since') AS effective_at,
-       body -> '$.revised_fields' AS revised_fields,
-       body ->> '$.old_kind' AS old_kind, body ->> '$.new_kind' AS new_kind,
-       body ->> '$.scope' AS scope, body ->> '$.to_publisher' AS to_publisher, body -> '$.governance_policy' AS policy
-FROM flat;
+SELECT DISTINCT
+    e.run, e.thread, e.id, e.actor, e.clock, e.how, e.intent,
+    coalesce(i.act = 'INTEND' AND i.thread IS NOT DISTINCT FROM e.thread, false) AS counts
+FROM ends e LEFT JOIN records i ON i.canonical AND i.run = e.run AND i.id = e.intent;
+
+-- One row per parent that a record names, at its place in `parents`. `state` uses the words of the structure labels:
+-- self_parent, cycle, missing_parent (dangling), cross_trace (a parent in another thread), attached. `why` is fulfills or
+-- cancels where the record says that of its parent, else parent.
+--
+-- Ids make rings impossible where they are right: every ring has a record whose id does not match its content. So all
+-- rings lie between such records, above and below. There, from the top and then from the bottom, all is taken away
+-- that has nothing left above or below it; what stays is on a ring, or on a way from one ring to another.
+CREATE OR REPLACE VIEW record_edges AS
+WITH RECURSIVE pairs AS MATERIALIZED (
+    SELECT run, thread, id AS child, generate_subscripts(parents, 1)::BIGINT AS position, unnest(parents) AS parent
+    FROM records WHERE canonical AND id IS NOT NULL
+), doubtful AS MATERIALIZED (
+    SELECT run, id FROM records WHERE canonical AND id IS NOT NULL AND (integrity IN ('ok', 'ok6')) IS NOT TRUE
+), below AS (
+    SELECT run, id FROM doubtful
+    UNION
+    SELECT p.run, p.child FROM below b JOIN pairs p ON p.run = b.run AND p.parent = b.id
+), between AS (
+    SELECT run, id FROM doubtful
+    UNION
+    SELECT p.run, p.parent FROM between b JOIN pairs p ON p.run = b.run AND p.child = b.id
+    SEMI JOIN below s ON s.run = p.run AND s.id = p.parent
+), inner_pairs AS MATERIALIZED (
+    SELECT DISTINCT p.run, p.child, p.parent FROM pairs p
+    SEMI JOIN between c ON c.run = p.run AND c.id = p.child
+    SEMI JOIN between a ON a.run = p.run AND a.id = p.parent
+    WHERE p.child <> p.parent
+), falling(round, run, id, remain, before) USING KEY (run, id) AS (
+    SELECT 0::BIGINT, run, id, count(*) OVER (), NULL::BIGINT FROM (SELECT DISTINCT run, child AS id FROM inner_pairs)
+    UNION
+    SELECT round + 1, run, id, count(*) OVER (), before FROM (
+        SELECT DISTINCT f.round, p.run, p.child AS id, f.remain AS before
+        FROM falling f JOIN inner_pairs p ON p.run = f.run AND p.parent = f.id
+        WHERE f.before IS NULL OR f.remain < f.before
+    )
+), endless AS MATERIALIZED (
+    SELECT run, id FROM falling WHERE round = (SELECT max(round) FROM falling) AND remain = before
+), loops AS MATERIALIZED (
+    SELECT p.* FROM inner_pairs p
+    SEMI JOIN endless c ON c.run = p.run AND c.id = p.child
+    SEMI JOIN endless a ON a.run = p.run AND a.id = p.parent
+), rising(round, run, id, remain, before) USING KEY (run, id) AS (
+    SELECT 0::BIGINT, run, id, count(*) OVER (), NULL::BIGINT FROM (SELECT DISTINCT run, parent AS id FROM loops)
+    UNION
+    SELECT round + 1, run, id, count(*) OVER (), before FROM (
+        SELECT DISTINCT r.round, p.run, p.parent AS id, r.remain AS before
+        FROM rising r JOIN loops p ON p.run = r.run AND p.child = r.id
+        WHERE r.before IS NULL OR r.remain < r.before
+    )
+), rings AS MATERIALIZED (
+    SELECT run, id FROM rising WHERE round = (SELECT max(round) FROM rising) AND remain = before
+)
+SELECT
+    p.run, p.thread, p.child, p.parent, p.position, coalesce(e.how, 'parent') AS why,
+    CASE
+        WHEN p.child = p.parent THEN 'self_parent'
+        WHEN c.id IS NOT NULL AND a.id IS NOT NULL THEN 'cycle'
+        WHEN n.id IS NULL THEN 'missing_parent'
+        WHEN n.thread IS DISTINCT FROM p.thread THEN 'cross_trace'
+        ELSE 'attached'
+    END AS state
+FROM pairs p
+LEFT JOIN records n ON n.canonical AND n.run = p.run AND n.id = p.parent
+LEFT JOIN rings c ON c.run = p.run AND c.id = p.child
+LEFT JOIN rings a ON a.run = p.run AND a.id = p.parent
+LEFT JOIN (SELECT run, id, intent, min(how) AS how FROM intent_ends GROUP BY ALL) e
+    ON e.run = p.run AND e.id = p.child AND e.intent = p.parent;
+
+-- One row per amendment and target, in the order in which they are to be read: (clock, actor, id), never the order of a
+-- file (spec/syncropel.md 4). `target` is the id of the amended record, the old kind of an alias, the scope of a claim or a
+-- transfer; it is NULL where the body names none. `value` is the new kind or owner, `revised` the revised fields. An
+-- older style is read too: a KNOW with the topic "correction" is about its parents, a DO with `cancels` about an INTEND.
+CREATE OR REPLACE VIEW amendments AS
+WITH found AS (
+    SELECT
+        run, id, act, actor, thread, clock, clock_text, kind, parents, body,
+        CASE
+            WHEN kind = 'core.correction' THEN 'correction'
+            WHEN kind = 'core.erasure' THEN 'erasure'
+            WHEN kind = 'core.alias' THEN 'alias'
+            WHEN kind = 'core.scope_claim' THEN 'scope_claim'
+            WHEN kind = 'core.scope_transfer' THEN 'scope_transfer'
+            WHEN act = 'KNOW' AND json_extract_string(body, '$.topic') = 'correction' THEN 'correction'
+            WHEN act = 'DO' AND json_exists(body, '$.cancels') THEN 'cancellation'
+        END AS amendment
+    FROM records WHERE canonical AND id IS NOT NULL
+), told AS (
+    SELECT *, coalesce(kind, '') NOT LIKE 'core.%' AS older FROM found WHERE amendment IS NOT NULL
+), aimed AS (
+    SELECT
+        *, row_number() OVER (PARTITION BY run ORDER BY clock NULLS LAST, actor, id) AS place,
+        CASE amendment
+            WHEN 'correction' THEN CASE WHEN older THEN parents ELSE named_ids(body, '$.corrects') END
+            WHEN 'erasure' THEN named_ids(body, '$.erases')
+            WHEN 'cancellation' THEN named_ids(body, '$.cancels')
+            WHEN 'alias' THEN [json_extract_string(body, '$.old_kind')]
+            ELSE [json_extract_string(body, '$.scope')]
+        END AS targets
+    FROM told
+), spread AS (
+    SELECT *, unnest(CASE WHEN len(targets) = 0 THEN [NULL] ELSE list_distinct(targets) END) AS target FROM aimed
+)
+SELECT
+    s.run, s.place, s.id, s.amendment, s.older, s.target,
+    CASE WHEN s.amendment IN ('correction', 'erasure', 'cancellation') THEN t.id IS NOT NULL END AS known,
+    s.actor, s.thread, s.clock, s.clock_text,
+    CASE s.amendment
+        WHEN 'alias' THEN json_extract_string(s.body, '$.new_kind')
+        WHEN 'scope_claim' THEN coalesce(json_extract_string(s.body, '$.claimant'), s.actor)
+        WHEN 'scope_transfer' THEN json_extract_string(s.body, '$.to_publisher')
+    END AS value,
+    CASE WHEN json_type(s.body, '$.revised_fields') = 'OBJECT' THEN json_extract(s.body, '$.revised_fields') END AS revised,
+    CASE s.amendment
+        WHEN 'correction' THEN coalesce(json_extract_string(s.body, '$.correcting_actor'), s.actor)
+        WHEN 'erasure' THEN coalesce(json_extract_string(s.body, '$.authorized_by'), s.actor)
+        WHEN 'alias' THEN coalesce(json_extract_string(s.body, '$.publisher_did'), s.actor)
+        WHEN 'scope_transfer' THEN json_extract_string(s.body, '$.from_publisher')
+        ELSE s.actor
+    END AS authority,
+    CASE WHEN s.amendment = 'alias' THEN stated_time(s.body, '$.since') ELSE stated_time(s.body, '$.effective_at') END
+        AS effective_at,
+    json_extract_string(s.body, '$.reason') AS reason
+FROM spread s LEFT JOIN records t ON t.canonical AND t.run = s.run AND t.id = s.target
+    AND s.amendment IN ('correction', 'erasure', 'cancellation');
+
+-- Records on the timeline of all families. A clock is taken for a time only where it counts milliseconds since 1970.
+CREATE OR REPLACE VIEW record_events AS
+SELECT
+    run, 'records' AS family, id, thread AS group_id, parents, coalesce(kind, act) AS kind, actor,
+    wall_time(clock) AS ts, CASE WHEN wall_time(clock) IS NULL THEN 'logical' ELSE 'unix_ms' END AS clock_name,
+    clock_text AS clock_value
+FROM records WHERE canonical;
+
+-- One row per verdict and record it is about: a KNOW with `verdict` accept or reject. What it is about is named in
+-- `reviews`; a verdict without is about its parents. The domain is its own, else that of an INTEND it fulfills, else empty.
+-- `own` marks a verdict on the actor's own record, which counts for nothing (spec/syncropel.md 3).
+CREATE OR REPLACE VIEW verdicts AS
+WITH given AS (
+    SELECT
+        run, thread, id, actor, clock, json_extract_string(body, '$.verdict') AS verdict,
+        json_extract_string(body, '$.domain') AS domain, named_ids(body, '$.fulfills') AS intents,
+        CASE WHEN len(named_ids(body, '$.reviews')) > 0 THEN named_ids(body, '$.reviews') ELSE parents END AS about
+    FROM records
+    WHERE canonical AND id IS NOT NULL AND act = 'KNOW' AND json_extract_string(body, '$.verdict') IN ('accept', 'reject')
+), spread AS (
+    SELECT *, unnest(CASE WHEN len(about) = 0 THEN [NULL] ELSE list_distinct(about) END) AS judged FROM given
+), domains AS (
+    SELECT g.run, g.id, min(json_extract_string(i.body, '$.domain')) AS domain
+    FROM (SELECT run, id, unnest(intents) AS intent FROM given) g
+    JOIN records i ON i.canonical AND i.run = g.run AND i.id = g.intent AND i.act = 'INTEND'
+    GROUP BY g.run, g.id
+)
+SELECT
+    s.run, s.thread, s.id, s.actor, s.verdict, s.judged, j.actor AS judged_actor, s.actor IS NOT DISTINCT FROM j.actor AS own,
+    coalesce(s.domain, d.domain, '') AS domain, s.clock, wall_time(s.clock) AS ts
+FROM spread s
+LEFT JOIN records j ON j.canonical AND j.run = s.run AND j.id = s.judged
+LEFT JOIN domains d ON d.run = s.run AND d.id = s.id;

@@ -41,9 +41,14 @@ def graph(events: pa.Table) -> Graph:
             _join(made, row["target_id"], row["id"], "target", "missing_parent")
     for cause, effect in retries(rows):
         _join(made, cause, effect, "retry", "missing_parent", guessed=True)
+    mark_rings(made)
+    return made
+
+
+def mark_rings(made: Graph) -> None:
+    """Set `back` of the edges that close a ring."""
     for cause, effect in _closing(made):
         made.edges[cause, effect]["back"] = True
-    return made
 
 
 def acyclic(whole: Graph) -> Graph:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from kit.errors import ArgumentError
@@ -48,14 +48,12 @@ def signals(
 
     for column, wanted in (("type", type), ("directed_id", neuron), ("trace_id", trace), ("run", run)):
         if wanted is not None:
-            # SignalType is a str whose str() is "SignalType.TASK".
-            names = [str.__str__(name) for name in ([wanted] if isinstance(wanted, str) else wanted)]
-            tests.append(f"list_contains({bind(names)}::VARCHAR[], {column})")
+            tests.append(f"list_contains({bind(named(wanted))}::VARCHAR[], {column})")
     for operator, moment in ((">=", since), ("<", until)):
         if moment is not None:
-            tests.append(f"ts {operator} {bind(_moment(moment))}::TIMESTAMPTZ")
+            tests.append(f"ts {operator} {bind(moment_of(moment).isoformat())}::TIMESTAMPTZ")
     for path, value in (payload or {}).items():
-        tests.append(_matches(bind(_path(path)), value, bind))
+        tests.append(matches("payload", bind(path_of(path, "payload")), value, bind))
     if where is not None:
         tests.append(f"(\n{where}\n)")
     condition = " AND ".join(tests) or "true"
@@ -67,13 +65,13 @@ def signals(
     return found
 
 
-def _matches(path: str, value: Any, bind: Any) -> str:
-    """Return the SQL that compares the JSON at `path` of the payload with `value`."""
-    found = f"json_extract(payload, {path})"
+def matches(column: str, path: str, value: Any, bind: Any) -> str:
+    """Return the SQL that compares the JSON at `path` of a column with `value`."""
+    found = f"json_extract({column}, {path})"
     if value is None:
-        return f"json_type(payload, {path}) = 'NULL'"
+        return f"json_type({column}, {path}) = 'NULL'"
     if isinstance(value, str):
-        return f"(json_type(payload, {path}) = 'VARCHAR' AND json_extract_string(payload, {path}) = {bind(value)})"
+        return f"(json_type({column}, {path}) = 'VARCHAR' AND json_extract_string({column}, {path}) = {bind(value)})"
     if isinstance(value, bool):
         return f"{found}::VARCHAR = {bind('true' if value else 'false')}"
     if isinstance(value, int | float):
@@ -86,25 +84,32 @@ def _matches(path: str, value: Any, bind: Any) -> str:
         if isinstance(value, int) and abs(value) < 2**126:
             exact = f"try_cast({found} AS HUGEINT) = {bind(value)}::HUGEINT"
         return (
-            f"CASE json_type(payload, {path}) WHEN 'DOUBLE' THEN {near} "
+            f"CASE json_type({column}, {path}) WHEN 'DOUBLE' THEN {near} "
             f"WHEN 'BIGINT' THEN {exact} WHEN 'UBIGINT' THEN {exact} ELSE false END"
         )
     return f"{found} = json({bind(json.dumps(value, ensure_ascii=False))})"
 
 
-def _path(text: str) -> str:
+def path_of(text: str, what: str) -> str:
     """Return the JSON pointer for dotted `text` (RFC 6901): unlike in a path, no character in it is a wildcard."""
     if not isinstance(text, str) or not text or "" in text.split("."):
-        raise ArgumentError(f"payload path {text!r}: give names joined by dots, like 'input.q' or 'hits.0.id'")
+        raise ArgumentError(f"{what} path {text!r}: give names joined by dots, like 'input.q' or 'hits.0.id'")
     return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in text.split("."))
 
 
-def _moment(value: date | str) -> str:
+def moment_of(value: date | str) -> datetime:
+    """Return a time, UTC where no offset is given. Raises ArgumentError for what is no time."""
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(_iso(value))
     except (TypeError, ValueError):
         raise ArgumentError(f"{value!r} is no time: give a datetime or ISO text like '2026-11-02T09:00:30Z'") from None
-    return moment.isoformat() if moment.tzinfo is not None else f"{moment.isoformat()}+00:00"
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def named(wanted: str | Iterable[str]) -> list[str]:
+    """Return a name, or several, as a list of plain text."""
+    # SignalType is a str whose str() is "SignalType.TASK".
+    return [str.__str__(name) for name in ([wanted] if isinstance(wanted, str) else wanted)]
 
 
 def _iso(value: date | str) -> str:

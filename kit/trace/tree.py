@@ -1,6 +1,7 @@
 """A trace as text: who caused what, and when."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -24,10 +25,17 @@ def tree(events: pa.Table, *, limit: int | None = SHOWN) -> str:
     rows: list[dict[str, Any]] = events.select(["id", "parent_id", "type", "directed_id", "label"]).to_pylist()
     times: list[int | None] = pc.cast(events["ts"], pa.int64()).to_pylist()
     first = min((us for us in times if us is not None), default=0)
-    known = {row["id"] for row in rows}
+    return branches([
+        (row["id"], row["parent_id"], _line(row, us, first)) for row, us in zip(rows, times, strict=True)
+    ], limit)  # fmt: skip
+
+
+def branches(rows: Sequence[tuple[str, str | None, str]], limit: int | None) -> str:
+    """Return rows of (id, id of the row above, text) as a tree, at most `limit` of them; see `tree`."""
+    known = {id_ for id_, _, _ in rows}
     below: defaultdict[str | None, list[int]] = defaultdict(list)
-    for index, row in enumerate(rows):
-        below[_above(row, known)].append(index)
+    for index, (id_, above, _) in enumerate(rows):
+        below[above if above in known and above != id_ else None].append(index)
     lines: list[str] = []
     shown = [False] * len(rows)
     for index in [*below[None], *range(len(rows))]:
@@ -37,9 +45,9 @@ def tree(events: pa.Table, *, limit: int | None = SHOWN) -> str:
             if shown[at]:
                 continue
             shown[at] = True
-            lines.append(lead + branch + _line(rows[at], times[at], first))
+            lines.append(lead + branch + _printable(rows[at][2]))
             inner = lead + {"": "", "├─ ": "│  ", "└─ ": "   "}[branch] if len(lead) < DEEPEST else lead
-            effects = [child for child in below[rows[at]["id"]] if not shown[child]]
+            effects = [child for child in below[rows[at][0]] if not shown[child]]
             last = effects[-1] if effects else None
             stack.extend((child, inner, "└─ " if child == last else "├─ ") for child in reversed(effects))
     if len(lines) < len(rows):
@@ -47,17 +55,41 @@ def tree(events: pa.Table, *, limit: int | None = SHOWN) -> str:
     return "\n".join(lines)
 
 
-def _above(row: dict[str, Any], known: set[str]) -> str | None:
-    """Return the parent to hang an event on, None for an event that starts at the left."""
-    parent: str | None = row["parent_id"]
-    return parent if parent in known and parent != row["id"] else None
-
-
 def _line(row: dict[str, Any], us: int | None, first: int) -> str:
     offset = "no time" if us is None else f"+{(us - first) / 1000:.3f} ms"
     neuron = f" {row['directed_id']}" if row["directed_id"] else ""
-    label = "" if row["label"] in ("root", "attached") else f" [{row['label']}]"
-    return _printable(f"{row['type']}{neuron}  {offset}  …{row['id'][-6:]}{label}")
+    return f"{row['type']}{neuron}  {offset}  …{row['id'][-6:]}{_odd(row['label'])}"
+
+
+def thread_tree(records: pa.Table, *, limit: int | None = SHOWN) -> str:
+    """Return the records of `thread_records` as a text tree, at most `limit` lines of records.
+
+    A record stands below the last of its parents in the table; a merge names the others behind "after". A line has the act,
+    the kind, the actor, the clock (as an offset in ms from the first where all clocks are times), the start of the id,
+    and the label where it is not root or attached.
+    """
+    rows: list[dict[str, Any]] = records.select(
+        ["id", "parents", "act", "kind", "actor", "clock_text", "label"]
+    ).to_pylist()
+    times: list[int | None] = pc.cast(records["ts"], pa.int64()).to_pylist()
+    timed = None not in times
+    first = min((us for us in times if us is not None), default=0)
+    place = {row["id"]: i for i, row in enumerate(rows)}
+    made = []
+    for row, us in zip(rows, times, strict=True):
+        inside = sorted((place[parent], parent) for parent in set(row["parents"]) if parent in place)
+        above = inside[-1][1] if inside else None
+        others = sorted(set(row["parents"]) - {above}, key=lambda parent: (place.get(parent, -1), parent))
+        clock = f"+{((us or 0) - first) / 1000:,.0f} ms" if timed else f"clock {row['clock_text'] or '-'}"
+        after = " after " + ", ".join(f"{parent[:6]}…" for parent in others[:3]) if others else ""
+        after += f" and {len(others) - 3} more" if len(others) > 3 else ""
+        words = [str(row["act"]), row["kind"] or "-", f"{row['actor']} ", clock, f" {row['id'][:6]}…"]
+        made.append((row["id"], above, " ".join(words) + after + _odd(row["label"])))
+    return branches(made, limit)
+
+
+def _odd(label: str) -> str:
+    return "" if label in ("root", "attached") else f" [{label}]"
 
 
 def _printable(text: str) -> str:
