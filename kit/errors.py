@@ -24,7 +24,8 @@
     │   ├── ManifestError           a log manifest
     │   └── RegistryEntryError      a registry entry: id, hash or content
     ├── ClockError                  (ValueError) clock samples that cannot be used
-    │   └── NoClockPath             (LookupError) no chain of time transforms between two clocks
+    │   ├── NoClockPath             (LookupError) no chain of time transforms between two clocks
+    │   └── NoUtcError              no clock of the logs is declared as UTC
     ├── GeometryError               (ValueError) a zero quaternion, axes that are no frame
     │   └── NoFramePath             (LookupError) no chain of poses between two frames
     ├── SyncropelKindError          (ValueError) a kind or scope that breaks the grammar
@@ -137,6 +138,10 @@ class NoClockPath(ClockError, LookupError):
     """No chain of time transforms joins two clocks; the message names what each reaches."""
 
 
+class NoUtcError(ClockError):
+    """No clock of the logs is declared as UTC, or several are; nothing is guessed."""
+
+
 class GeometryError(KitError, ValueError):
     """Poses or axes that are no geometry: a zero quaternion, a frame whose axes are not orthogonal."""
 
@@ -183,6 +188,10 @@ class SubscribeError(KitError):
 
 class ClientClosedError(KitError, RuntimeError):
     """A client was used after `close()`."""
+
+
+class ClockMappingWarning(UserWarning):
+    """The times of a capture and the clocks of the logs do not fit each other; the message gives the numbers."""
 
 
 class MissingExtraError(KitError, ImportError):

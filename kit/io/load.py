@@ -200,7 +200,7 @@ class _Pending:
 
     def account(self) -> dict[str, Any] | None:
         """Return the row of `sources` but for the counts, None where nothing is new."""
-        reader = self.reader
+        reader, part = self.reader, self.item.part
         if reader is None:
             return None
         return {
@@ -214,6 +214,7 @@ class _Pending:
             "complete": reader.incomplete is None,
             "note": _note(self.known and self.known.note, reader.bom, reader.incomplete, reader.note),
             "tail": reader.tail,
+            "log_id": None if part is None or part.log is None else part.log.log_id,
         }
 
 
