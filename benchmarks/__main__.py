@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import generate, sensors
+from benchmarks import generate, records, sensors
 from benchmarks.measure import Case, Summary, compare, markdown
 
 HERE = Path(__file__).parent
@@ -35,6 +35,16 @@ def capture(lines: int) -> Path:
         if clean is not None:
             generate.compress(path, ".gz")
             generate.compress(path, ".zst")
+    return path
+
+
+def record_capture(lines: int) -> Path:
+    """Return the generated capture of that many records."""
+    path = DATA / f"records-{lines}.jsonl"
+    if not path.exists():
+        print(f"generating {lines:,} records", file=sys.stderr)
+        DATA.mkdir(exist_ok=True)
+        records.generate(path, lines)
     return path
 
 
@@ -175,7 +185,39 @@ def sensor_logs(rounds: int) -> str:
     return sensors.section(DATA, run, goal, markdown, rounds)
 
 
-SECTIONS: dict[str, Section] = {"load": loading, "structure": structure, "first": first_look, "sensors": sensor_logs}
+def verifying(rounds: int) -> str:
+    """500,000 record lines to verdicts on one core, and 1M records from file to store."""
+    lines = f"{PEERS}.syncropel_verify:lines"
+    path, large = record_capture(500_000), record_capture(1_000_000)
+    cases = {
+        "kit": Case(f"{KIT}:verify", [str(path)], prepare=lines),
+        "syncropel package, parse, canonicalise and hash": Case(
+            f"{PEERS}.syncropel_verify:verify", [str(path)], prepare=lines
+        ),
+    }
+    found = run(cases, rounds)
+    kit, peer = found.values()
+    if kit.result != peer.result:
+        raise AssertionError("the verdicts of the kit are not those of the package")
+    stored = run({"kit, 1M records into a store": Case(f"{KIT}:load", [str(large)], warm=[large])}, rounds)
+    memory = stored["kit, 1M records into a store"].rss_increment_mb / 1000
+    goals = [
+        goal("package / kit", peer.seconds / kit.seconds, 4, least=True),
+        goal("memory of loading 1M records, GB", memory, 1, least=False),
+        f"- verdicts of both on each line are equal ({len(kit.result['wrong'])} forged lines found)",
+    ]
+    return "\n".join(
+        ["## Verifying 500,000 records, from lines to verdict", "", markdown(found | stored, of="kit"), "", *goals]
+    )
+
+
+SECTIONS: dict[str, Section] = {
+    "load": loading,
+    "structure": structure,
+    "first": first_look,
+    "verify": verifying,
+    "sensors": sensor_logs,
+}
 LARGE: dict[str, Section] = {"load-10M": large, "structure-5M": growth}
 
 
