@@ -15,7 +15,8 @@
 Time is a whole number of units. What happens is ordered by (time, sequence): of two things due at the same time
 the one that was scheduled first goes first, so the same program and seed give the same run. A process is a
 generator that yields, or a coroutine that awaits, a delay (`yield 250`, `await kernel.sleep(250)`), an `Event`,
-another `Process`, `queue.get()`, `queue.put(x)` or `kernel.wait_any(...)`. The kernel belongs to one thread;
+another `Process`, `queue.get()`, `queue.put(x)` or `kernel.wait_any(...)`; where that has happened already it goes
+on at once. The kernel belongs to one thread;
 `post` is the entry for all others. No wall clock is read.
 
 The run loop keeps the running item at the top of the heap and replaces it in place, which saves a pop and a push

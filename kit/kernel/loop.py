@@ -208,7 +208,7 @@ class Kernel:
 
     def _run(self, stop: _Stop | None) -> None:
         """Takes items off the heap until `_left` is 0, `stop` is reached or none is left."""
-        heap, tick = self._heap, self._tick
+        heap, tick, now = self._heap, self._tick, self.now  # now: the time of the last living item
         while self._left > 0 and heap:
             turns = repeat(None, min(self._left, _POSTS_EVERY))
             self._left -= min(self._left, _POSTS_EVERY)
@@ -219,7 +219,17 @@ class Kernel:
                     result = wake.send(value)
                     if result.__class__ is int and result >= 0:
                         heapreplace(heap, (time + result, tick(), wake, None))
+                        now = time
                         continue
+                    if result is GONE:
+                        heappop(heap)
+                        self.now = now
+                        self._dead -= 1
+                        self._left += 1
+                        if heap:
+                            continue
+                        break
+                    now = time
                     if isinstance(result, Event):
                         wake.target = result
                         if result.done and result._error is None:
@@ -233,10 +243,7 @@ class Kernel:
                             continue
                         break
                     heappop(heap)
-                    if result is GONE:
-                        self._dead -= 1
-                        self._left += 1
-                    elif result is not DONE:
+                    if result is not DONE:
                         self._dispatch(wake, result)
                     elif wake is stop:
                         self._left += 1
@@ -244,8 +251,10 @@ class Kernel:
                     if not heap:
                         break
             except StopIteration as returned:
+                now = self.now
                 self._ended(heappop(heap)[2], returned)
             except BaseException as error:
+                now = self.now
                 self._failed(heappop(heap)[2], error)
             finally:
                 self._left += length_hint(turns)
