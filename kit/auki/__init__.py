@@ -1,0 +1,1 @@
+"""Auki sensor logs and clusters."""
