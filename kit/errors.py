@@ -28,6 +28,16 @@
     │   ├── StreamEndOfStream       the producer ended it; args[0] is an EndReason
     │   ├── StreamConnectionLost    the producer vanished without a word
     │   └── StreamIdleError         (TimeoutError) nothing more can arrive by itself
+    ├── LogError                    (ValueError) a sensor log that breaks the format; says where
+    │   ├── SegmentError            a segment file: short header, bad magic, unsupported version
+    │   │   └── SegmentExistsError  (FileExistsError) an append that goes back into a segment that is there
+    │   ├── PayloadError            an entry whose payload cannot be decoded
+    │   ├── ManifestError           a log manifest
+    │   └── RegistryError           a registry entry: id, hash or content
+    ├── ClockError                  (ValueError) clock samples that cannot be used
+    │   └── NoClockPath             (LookupError) no chain of time transforms between two clocks
+    ├── GeometryError               (ValueError) a zero quaternion, axes that are no frame
+    │   └── NoFramePath             (LookupError) no chain of poses between two frames
     └── MissingExtraError           (ImportError) an optional library is not installed
 
 Where a protocol or a caller expects a built-in exception, the class inherits it too.
@@ -148,6 +158,46 @@ class StreamConnectionLost(StreamError):
 
 class StreamIdleError(StreamError, TimeoutError):
     """Nothing more can arrive by itself; reading may go on after something was appended."""
+
+
+class LogError(KitError, ValueError):
+    """A sensor log that breaks the format (spec/auki.md 3); the message says where."""
+
+
+class SegmentError(LogError):
+    """A segment file that cannot be read: short header, bad magic, unsupported version."""
+
+
+class SegmentExistsError(SegmentError, FileExistsError):
+    """An append that goes back in time, into a segment that is there."""
+
+
+class PayloadError(LogError):
+    """An entry whose payload cannot be decoded, or a value that its codec cannot write."""
+
+
+class ManifestError(LogError):
+    """A log manifest that lacks a key or holds a value that cannot be."""
+
+
+class RegistryError(LogError):
+    """A registry entry with a bad id, content that is not its hash's, or no such entry."""
+
+
+class ClockError(KitError, ValueError):
+    """Clock samples or readings that cannot be used."""
+
+
+class NoClockPath(ClockError, LookupError):
+    """No chain of time transforms joins two clocks; the message names what each reaches."""
+
+
+class GeometryError(KitError, ValueError):
+    """Poses or axes that are no geometry: a zero quaternion, a frame whose axes are not orthogonal."""
+
+
+class NoFramePath(GeometryError, LookupError):
+    """No chain of poses joins two frames; the message names what each reaches."""
 
 
 class MissingExtraError(KitError, ImportError):

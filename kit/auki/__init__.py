@@ -1,1 +1,1 @@
-"""Auki sensor logs and clusters."""
+"""Auki sensor logs and clusters: segments, payloads, clocks and frames; catalog rows, peers and streams."""
