@@ -74,6 +74,11 @@ class Kernel:
         self._inbox: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._streams: dict[str, random.Random] = {}
 
+    @property
+    def running(self) -> bool:
+        """True inside `run`, `step` and `run_until`."""
+        return self._running
+
     # what will happen
 
     def call(self, delay: int, function: Callable[..., object], *args: Any) -> Scheduled:
