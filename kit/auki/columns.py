@@ -231,7 +231,7 @@ def _floats(slot: Slot, rows: Rows, form: str) -> Array:
     found = numbers(slot, rows)
     if slot.form[0] == "-":
         found = -1.0 - found.astype(np.float64)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return found.astype(form)
 
 

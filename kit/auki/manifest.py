@@ -105,7 +105,7 @@ class Manifest:
         found = []
         if self.text("writer_mode") not in WRITER_MODES:
             found.append(_invalid("writer_mode", f"must be one of {', '.join(WRITER_MODES)}"))
-        rate = self.body.get("expected_rate_hz")
+        rate: Any = self.body.get("expected_rate_hz")
         if not _integer(rate) or not 0 <= rate < UINT32_END:
             found.append(_invalid("expected_rate_hz", "must be an integer of 0 to 4294967295"))
         return found

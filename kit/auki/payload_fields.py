@@ -43,7 +43,7 @@ class Slot(NamedTuple):
     value: Any = None
 
 
-class Beyond(Exception):  # noqa: N818  a signal, not an error
+class Beyond(Exception):
     """The walk needs bytes after the head of the payload that it was given."""
 
 

@@ -148,8 +148,10 @@ def index(path: Path, known: Index | None = None) -> Index:
     for block in blocks(path, begin=begin, head=0):
         parts.append(Index(block.ts_ns, block.offset, block.length, 0, 0))
         end = int(block.offset[-1] + block.length[-1])
-    columns = [_joined([getattr(part, name) for part in parts]) for name in ("ts_ns", "offset", "length")]
-    return Index(*columns, end, path.stat().st_size)
+    times, offsets, lengths = (
+        _joined([getattr(part, name) for part in parts]) for name in ("ts_ns", "offset", "length")
+    )
+    return Index(times, offsets, lengths, end, path.stat().st_size)
 
 
 def blocks(path: Path, *, begin: int = HEADER.size, head: int | None = None) -> Iterator[Block]:
@@ -214,7 +216,10 @@ def _block(descriptor: int, at: int, size: int, chunk: int, head: int | None) ->
 def _heads(descriptor: int, at: int, size: int, head: int) -> Block | None:
     """Return long entries by their first bytes, up to the next short one."""
     pread, unpack, framed, want = os.pread, FRAMING.unpack_from, FRAMING.size, FRAMING.size + head
-    held, times, offsets, lengths = [], [], [], []
+    held: list[bytes] = []
+    times: list[int] = []
+    offsets: list[int] = []
+    lengths: list[int] = []
     while at < size:
         data = pread(descriptor, want, at)
         if len(data) < want:
@@ -231,7 +236,8 @@ def _heads(descriptor: int, at: int, size: int, head: int) -> Block | None:
     if not held:
         return None
     starts = np.arange(len(held), dtype=np.int64) * want + framed
-    return Block(b"".join(held), *(np.array(column, np.int64) for column in (times, offsets, lengths)), starts)
+    columns = [np.array(column, np.int64) for column in (times, offsets, lengths)]
+    return Block(b"".join(held), columns[0], columns[1], columns[2], starts)
 
 
 def _walk(data: bytes, longest: int) -> tuple[Ints, Ints, Ints]:
@@ -263,7 +269,9 @@ def _walk(data: bytes, longest: int) -> tuple[Ints, Ints, Ints]:
 def _steps(data: bytes, at: int, longest: int) -> tuple[tuple[Ints, Ints, Ints], int]:
     """Return up to `STEPS` entries from `at` on, and where the next one begins."""
     unpack, framed, total = FRAMING.unpack_from, FRAMING.size, len(data)
-    starts, times, lengths = [], [], []
+    starts: list[int] = []
+    times: list[int] = []
+    lengths: list[int] = []
     while at + framed <= total and len(starts) < STEPS:
         ts, length = unpack(data, at)
         begin = at + framed
