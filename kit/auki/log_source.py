@@ -164,7 +164,7 @@ class LogFeed:
         self._ready: deque[StreamItem] = deque()
         paths = segment_paths(self._segments)
         newest = paths[-1] if paths else None
-        self._end = (start_ns(newest), index(newest).end) if newest is not None else (-1, HEADER.size)
+        self._end = (start_ns(newest), _end(newest)) if newest is not None else (-1, HEADER.size)
         self._not_before = start.timestamp_ns
         self._start, self._at = self._end if start.kind == "latest" else (-1, HEADER.size)
         self._path = newest if start.kind == "latest" else None
@@ -190,9 +190,11 @@ class LogFeed:
         if self._path is None:
             return False
         try:
+            if self._path.stat().st_size <= self._at:
+                return False  # nothing new; perhaps not even its header
             block = next(blocks(self._path, begin=self._at), None)
         except FileNotFoundError:
-            return False
+            return False  # evicted
         if block is None:
             return False
         self._take(block)
@@ -218,6 +220,11 @@ class LogFeed:
             return True
         self._path, self._start, self._at = following[0], start_ns(following[0]), HEADER.size
         return True
+
+
+def _end(path: Path) -> int:
+    """Where the next entry of a segment will begin; one that is being created has nothing yet."""
+    return index(path).end if path.stat().st_size >= HEADER.size else HEADER.size
 
 
 def replay(kernel: Kernel, source: Path, target: Path, speed: float) -> Generator[int, None, int]:

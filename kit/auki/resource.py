@@ -106,6 +106,10 @@ _HASH = re.compile(r"[0-9a-f]{32}")
 _BAD_ID = re.compile(r"[>@\s]")
 
 
+def _is_ref(value: Any) -> bool:
+    return isinstance(value, dict) and "hash" in value
+
+
 def _row(value: Any, path: str) -> dict[str, Any]:
     row: dict[str, Any] = _COMMON(value, path)
     row |= _VARIANT(value, path)
@@ -272,7 +276,7 @@ class ResourceEntry:
         return [sentence for sentence, wrong in checks.items() if wrong]
 
     def _lint_refs(self) -> list[str]:
-        refs = {f"manifest.{key}": ref for key, ref in self._row["manifest"].items() if "hash" in ref}
+        refs = {f"manifest.{key}": ref for key, ref in self._row["manifest"].items() if _is_ref(ref)}
         if sensor := self._row.get("sensor"):
             refs["sensor"] = {"id": sensor["sensor_id"], "hash": sensor["sensor_hash"]}
         found = []
