@@ -138,17 +138,18 @@ class Node:
             if peer_id not in self._watches:
                 self._watches[peer_id] = watch = object()
                 self._heard[peer_id] = self.net.now
-                self._look_after(LOSS_NS, peer_id, watch)
+                self._look_in(LOSS_NS, peer_id, watch)
 
-    def _look_after(self, delay_ns: int, peer_id: str, watch: object) -> None:
+    def _look_in(self, delay_ns: int, peer_id: str, watch: object) -> None:
         self.net.chore(delay_ns, lambda: self._look(peer_id, watch))
 
-    def _look(self, peer_id: str, watch: object) -> None:
+    def _look(self, peer_id: str, watch: object, *, sure: bool = False) -> None:
         if not self.alive or self._watches.get(peer_id) is not watch:
             return
         left = self._heard[peer_id] + LOSS_NS - self.net.now
-        if left > 0:
-            self._look_after(left, peer_id, watch)
+        if left > 0 or not sure:
+            # a heartbeat that is due at this very moment comes first
+            self.net.chore(max(0, left), lambda: self._look(peer_id, watch, sure=left <= 0))
             return
         self.peers = [peer for peer in self.peers if peer.peer_id != peer_id]
         if self.is_manager:
