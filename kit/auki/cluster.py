@@ -16,7 +16,7 @@ from kit.auki.network import Network, locked, network
 from kit.auki.node import Node
 from kit.auki.participant import DaemonInfo, ParticipantInfo, SensorEntry
 from kit.auki.peer import check_multiaddr, peer_of_seed, seed_bytes
-from kit.auki.request import StreamRequest
+from kit.auki.request import ReadFrom, StreamRequest
 from kit.auki.resource import ResourceEntry
 from kit.auki.sample import StreamKind
 from kit.auki.stream import StreamSubscription
@@ -25,6 +25,7 @@ from kit.errors import ArgumentError, ClusterError, TransportError
 
 LISTEN = ("/ip4/127.0.0.1/tcp/0",)
 AGENT = "kit/0"
+SHUT_DOWN = "has been shut down"
 DAEMON = DaemonInfo("kit", "", "", "", "", "")
 
 Seed = bytes | Sequence[int]
@@ -34,7 +35,7 @@ StreamProvider = Callable[[str, StreamRequest], Any]
 class ClusterManager:
     """One peer of a cluster; made by `bootstrap`, `create_cluster`, `join_cluster` and their kin.
 
-    After `shutdown()` every property and method raises `RuntimeError`. Safe to use from several threads. Peer ids
+    After `shutdown()` every property and method raises `RuntimeError`; after `sim.kill` every method does. Safe to use from several threads. Peer ids
     may be given by the `name` of a peer's `DaemonInfo` while `sim.lenient_peer_ids` is on.
     """
 
@@ -257,7 +258,7 @@ class ClusterManager:
         Streams that it serves end with `producer_shutting_down`. A second call raises `RuntimeError`.
         """
         with self._held() as node:
-            self._gone = "has been shut down"
+            self._gone = SHUT_DOWN
             node.leave()
             handshake.end_streams(node, vanished=False)
 
@@ -357,16 +358,25 @@ class ClusterManager:
         """A stream of `DetectionFrame`, without a look into the catalog."""
         return self._open(peer_id, resource_id, "detection")
 
-    def _open(self, peer_id: str, resource_id: str, kind: StreamKind) -> StreamSubscription:
+    def open_time_transform_stream(
+        self, peer_id: str, resource_id: str, from_: ReadFrom | None = None
+    ) -> StreamSubscription:
+        """A stream of `TimeTransformFrame`, the readings of one clock against another; an addition of the kit."""
+        return self._open(peer_id, resource_id, "time_transform", from_)
+
+    def _open(
+        self, peer_id: str, resource_id: str, kind: StreamKind, from_: ReadFrom | None = None
+    ) -> StreamSubscription:
         with self._held() as node:
             target = handshake.stream_peer(node, peer_id)
-        return handshake.open_stream(node, target, StreamRequest(resource_id), kind)
+        return handshake.open_stream(node, target, StreamRequest(resource_id, "", from_), kind)
 
     # inside
 
     @property
     def _node(self) -> Node:
-        if self._gone is not None:
+        """The node, for what can still be read of a peer that was killed."""
+        if self._gone == SHUT_DOWN:
             raise ClusterError(f"ClusterManager {self._gone}")
         return self._state
 
@@ -388,11 +398,11 @@ class _Held:
 
     def __enter__(self) -> Node:
         self._lock.__enter__()
-        try:
-            return self._manager._node
-        except ClusterError:
+        gone = self._manager._gone
+        if gone is not None:
             self._lock.__exit__(None, None, None)
-            raise
+            raise ClusterError(f"ClusterManager {gone}")
+        return self._manager._state
 
     def __exit__(self, *error: object) -> None:
         self._lock.__exit__(None, None, None)

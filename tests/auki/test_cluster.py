@@ -327,8 +327,10 @@ def test_auki_13_after_shutdown_every_use_is_a_runtime_error() -> None:
 def test_a_killed_manager_is_of_no_more_use() -> None:
     manager = create(1)
     sim.kill(manager)
-    with pytest.raises(RuntimeError, match="killed"):
-        _ = manager.peer_count
+    assert manager.local_peer_id == peer_of_seed(seed(1))
+    for use in (manager.membership, manager.shutdown):
+        with pytest.raises(RuntimeError, match="^ClusterManager has been killed$"):
+            use()
 
 
 def test_a_directory_that_is_down_is_an_os_error() -> None:
