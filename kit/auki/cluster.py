@@ -35,8 +35,9 @@ StreamProvider = Callable[[str, StreamRequest], Any]
 class ClusterManager:
     """One peer of a cluster; made by `bootstrap`, `create_cluster`, `join_cluster` and their kin.
 
-    After `shutdown()` every property and method raises `RuntimeError`; after `sim.kill` every method does. Safe to use from several threads. Peer ids
-    may be given by the `name` of a peer's `DaemonInfo` while `sim.lenient_peer_ids` is on.
+    After `shutdown()` every property and method raises `RuntimeError`; after `sim.kill` every method does. Safe to
+    use from several threads. Peer ids may be given by the `name` of a peer's `DaemonInfo` while
+    `sim.lenient_peer_ids` is on.
     """
 
     def __init__(self) -> None:

@@ -3,27 +3,18 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
+from clusters import SECOND, URL, create, daemon, join, lab, row, seed
 
 from kit.auki import (
     ClusterManager,
     ClusterMembership,
     ClusterTarget,
-    DaemonInfo,
-    ResourceEntry,
-    SensorEntry,
-    StreamUnreachable,
     sim,
 )
-from kit.auki import registry
 from kit.auki.peer import peer_of_seed
 from kit.errors import KitError
-
-URL = "http://discovery.test"
-SECOND = 1_000_000_000
 
 
 @pytest.fixture(autouse=True)
@@ -33,42 +24,8 @@ def fresh_network() -> Iterator[None]:
     sim.reset()
 
 
-def seed(number: int) -> bytes:
-    return number.to_bytes(32, "big")
-
-
-def daemon(name: str) -> DaemonInfo:
-    return DaemonInfo("app", name, "session", "clock", "hash", "a0b1c2d3e4f5")
-
-
-def create(number: int = 1, cluster: str = "lab", **options: Any) -> ClusterManager:
-    return ClusterManager.create_cluster(seed(number), cluster, URL, **options)
-
-
-def join(number: int, cluster: str = "lab", **options: Any) -> ClusterManager:
-    return ClusterManager.join_cluster(seed(number), cluster, URL, **options)
-
-
-def lab(size: int) -> list[ClusterManager]:
-    return [create(1), *(join(number) for number in range(2, size + 1))]
-
-
 def ids(membership: ClusterMembership) -> list[str]:
     return [peer.peer_id for peer in membership.peers]
-
-
-def row(resource_id: str = "a->b", variant: str = "pose_log") -> ResourceEntry:
-    ref = {"peer_id": "p", "id": "x", "hash": "h"}
-    manifests = {
-        "pose_log": {"from_frame": ref, "to_frame": ref, "clock": ref, "source": {"kind": "manual"}, "expected_rate_hz": 1},
-        "sensor_log": {"clock": ref},
-        "time_transform_log": {"from_clock": ref, "to_clock": ref, "source": {"kind": "local_clock_read"}},
-    }
-    available = {"bytes": 0, "entries": 0, "duration_ns": 0}
-    return ResourceEntry.from_dict(
-        {"variant": variant, "source_peer_id": "p", "writer_peer_id": "p", "resource_id": resource_id, "state": "live"}
-        | {"available": available, "manifest": manifests[variant]}
-    )
 
 
 def test_auki_9_a_seed_of_31_bytes_is_refused_before_any_look_up() -> None:
@@ -81,7 +38,7 @@ def test_auki_9_a_seed_of_31_bytes_is_refused_before_any_look_up() -> None:
         lambda s: ClusterManager.create_cluster_with_relay_reservation(s, "lab", URL, [], "nowhere", "nowhere"),
     ]
     for call in calls:
-        with pytest.raises(ValueError, match="^wallet_seed must be 32 bytes$"):
+        with pytest.raises(ValueError, match=r"^wallet_seed must be 32 bytes$"):
             call(bytes(31))
 
 
@@ -103,11 +60,11 @@ def test_a_new_cluster_has_one_member_which_manages_it() -> None:
 
 def test_auki_10_a_cluster_is_created_once_and_joined_only_where_it_is() -> None:
     create(1)
-    with pytest.raises(RuntimeError, match='^cluster "lab" already exists; list and join instead$'):
+    with pytest.raises(RuntimeError, match=r'^cluster "lab" already exists; list and join instead$'):
         create(2)
-    with pytest.raises(RuntimeError, match='^cluster "hagall" not found in Discovery directory$'):
+    with pytest.raises(RuntimeError, match=r'^cluster "hagall" not found in Discovery directory$'):
         join(2, "hagall")
-    with pytest.raises(RuntimeError, match="^Discovery HTTP 400: "):
+    with pytest.raises(RuntimeError, match=r"^Discovery HTTP 400: "):
         create(3, "a b")
 
 
@@ -121,9 +78,9 @@ def test_auki_10_bootstrap_follows_its_policy() -> None:
     assert boot(ClusterTarget.join_or_create("b"), 4).is_manager
     newest = boot(ClusterTarget.most_recent_or_create("unused"), 5)
     assert (newest.cluster_name, newest.is_manager) == ("b", False)
-    with pytest.raises(RuntimeError, match='^cluster "a" already exists in Discovery directory$'):
+    with pytest.raises(RuntimeError, match=r'^cluster "a" already exists in Discovery directory$'):
         boot(ClusterTarget.create("a"), 6)
-    with pytest.raises(RuntimeError, match='^cluster "c" not in Discovery directory$'):
+    with pytest.raises(RuntimeError, match=r'^cluster "c" not in Discovery directory$'):
         boot(ClusterTarget.join("c"), 6)
     assert [entry.name for entry in ClusterManager.list_clusters(URL)] == ["b", "a"]
     other = ClusterManager.bootstrap(ClusterTarget.most_recent_or_create("first"), seed(7), "http://elsewhere.test")
@@ -147,14 +104,14 @@ def test_relays_are_listed() -> None:
         relay_reservation_timeout_ms=500,
     )
     assert [entry.relay_multiaddrs for entry in ClusterManager.list_clusters(URL)] == [[relay], [relay]]
-    with pytest.raises(OSError, match="^relay reservation failed"):
+    with pytest.raises(OSError, match=r"^relay reservation failed"):
         ClusterManager.create_cluster_with_relay_reservation(
             seed(1), "three", URL, [], relay, relay, relay_reservation_timeout_ms=0
         )
 
 
 def test_addresses_are_checked_and_needed() -> None:
-    with pytest.raises(ValueError, match='^invalid multiaddr "nowhere": '):
+    with pytest.raises(ValueError, match=r'^invalid multiaddr "nowhere": '):
         create(1, listen_addresses=["nowhere"])
     with pytest.raises(OSError, match="no address to advertise"):
         create(1, listen_addresses=[])
@@ -190,7 +147,7 @@ def test_auki_11_all_peers_hold_the_same_membership_in_the_order_of_admission() 
 
 def test_a_peer_cannot_come_twice_and_the_managers_seed_is_taken() -> None:
     lab(2)
-    with pytest.raises(RuntimeError, match="^Manager rejected join: already a member$"):
+    with pytest.raises(RuntimeError, match=r"^Manager rejected join: already a member$"):
         join(2)
     with pytest.raises(RuntimeError, match="peer id collision"):
         join(1)
@@ -319,7 +276,7 @@ def test_auki_13_after_shutdown_every_use_is_a_runtime_error() -> None:
         lambda: manager.open_camera_stream("x", "y"),
     ]
     for use in uses:
-        with pytest.raises(RuntimeError, match="^ClusterManager has been shut down$"):
+        with pytest.raises(RuntimeError, match=r"^ClusterManager has been shut down$"):
             use()
     assert "has been shut down" in repr(manager)
 
@@ -329,7 +286,7 @@ def test_a_killed_manager_is_of_no_more_use() -> None:
     sim.kill(manager)
     assert manager.local_peer_id == peer_of_seed(seed(1))
     for use in (manager.membership, manager.shutdown):
-        with pytest.raises(RuntimeError, match="^ClusterManager has been killed$"):
+        with pytest.raises(RuntimeError, match=r"^ClusterManager has been killed$"):
             use()
 
 
@@ -337,7 +294,7 @@ def test_a_directory_that_is_down_is_an_os_error() -> None:
     manager, second = lab(2)
     sim.discovery.down(URL + "/")
     for call in (lambda: ClusterManager.list_clusters(URL), lambda: join(3), lambda: create(3, "x")):
-        with pytest.raises(OSError, match="^Discovery: "):
+        with pytest.raises(OSError, match=r"^Discovery: "):
             call()
     sim.clock.advance(60 * SECOND)  # peers go on without it
     assert manager.is_manager and second.peer_count == 2
@@ -352,136 +309,8 @@ def test_a_directory_that_is_down_is_an_os_error() -> None:
 
 def test_joining_at_a_dead_manager_is_an_os_error() -> None:
     sim.kill(create(1))
-    with pytest.raises(OSError, match="^join request: "):
+    with pytest.raises(OSError, match=r"^join request: "):
         join(2)
-
-
-def test_auki_14_the_provider_is_called_for_every_fetch() -> None:
-    manager, peer = lab(2)
-    rows: list[ResourceEntry] = [row("a")]
-    calls: list[int] = []
-
-    def provider() -> list[ResourceEntry]:
-        calls.append(1)
-        return list(rows)
-
-    assert peer.fetch_resources_catalog(manager.local_peer_id) == []
-    manager.set_resource_catalog_provider(provider)
-    assert calls == []
-    assert peer.fetch_resources_catalog(manager.local_peer_id) == [row("a")]
-    rows.append(row("b"))
-    assert [entry.resource_id for entry in peer.fetch_resources_catalog(manager.local_peer_id)] == ["a", "b"]
-    assert len(calls) == 2
-    with pytest.raises(FileNotFoundError):
-        peer.open_stream(manager.local_peer_id, "missing")
-    assert len(calls) == 3
-    manager.set_resource_catalog_provider(lambda: iter([row("c")]))
-    assert [entry.resource_id for entry in peer.fetch_resources_catalog(manager.local_peer_id)] == ["c"]
-    assert len(calls) == 3
-    with pytest.raises(TypeError, match="callable"):
-        manager.set_resource_catalog_provider([row("a")])  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    "provider",
-    [
-        pytest.param(lambda: 1 / 0, id="auki-14-raises"),
-        pytest.param(lambda: 5, id="auki-14-no-iterable"),
-        pytest.param(lambda: [row(), "row"], id="auki-14-wrong-item"),
-        pytest.param(lambda: None, id="auki-14-none"),
-    ],
-)
-def test_a_provider_that_fails_gives_no_rows_and_a_line_on_stderr(
-    provider: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    manager, peer = lab(2)
-    manager.set_resource_catalog_provider(provider)
-    assert peer.fetch_resources_catalog(manager.local_peer_id) == []
-    assert capsys.readouterr().err.startswith("auki-domain-py: resource_catalog_provider callable failed: ")
-
-
-def test_auki_15_rows_are_filtered_by_variant() -> None:
-    manager, peer = lab(2)
-    rows = [row("a"), row("b", "sensor_log"), row("c", "time_transform_log"), row("d")]
-    manager.set_resource_catalog_provider(lambda: rows)
-
-    def fetched(variants: Any) -> list[str]:
-        return [entry.resource_id for entry in peer.fetch_resources_catalog(manager.local_peer_id, variants)]
-
-    assert fetched(None) == fetched([]) == ["a", "b", "c", "d"]
-    assert fetched(["pose_log"]) == ["a", "d"]
-    assert fetched(["time_transform_log", "sensor_log"]) == ["b", "c"]
-    assert fetched(("detection_log",)) == []
-    with pytest.raises(
-        ValueError,
-        match='^unknown variant "x"; expected one of: sensor_log, pose_log, time_transform_log, detection_log$',
-    ):
-        fetched(["pose_log", "x"])
-    with pytest.raises(ValueError, match="use a list"):
-        fetched("pose_log")
-
-
-def test_only_members_fetch() -> None:
-    manager, peer = lab(2)
-    stranger = create(3, "other")
-    for one, other in ((stranger, manager), (manager, stranger)):
-        with pytest.raises(OSError, match="is no member of cluster"):
-            one.fetch_resources_catalog(other.local_peer_id)
-        with pytest.raises(StreamUnreachable, match="is no member of cluster"):
-            one.open_stream(other.local_peer_id, "x")
-    manager.set_resource_catalog_provider(lambda: [row()])
-    assert manager.fetch_resources_catalog(manager.local_peer_id) == [row()]
-
-
-def test_short_names_are_peer_ids_while_the_simulation_is_lenient() -> None:
-    manager = create(1, daemon_info=daemon("galbot"))
-    peer = join(2)
-    manager.set_resource_catalog_provider(lambda: [row()])
-    assert peer.fetch_resources_catalog("galbot") == [row()]
-    with pytest.raises(OSError, match="peer nobody: is no member"):
-        peer.fetch_resources_catalog("nobody")
-    assert manager.admit_peer("nobody", []).peer_id.startswith("12D3KooW")
-    sim.lenient_peer_ids = False
-    with pytest.raises(ValueError, match='^invalid peer_id "galbot": '):
-        peer.fetch_resources_catalog("galbot")
-    assert peer.fetch_resources_catalog(manager.local_peer_id) == [row()]
-    sim.reset()
-    assert sim.lenient_peer_ids
-
-
-def test_registry_entries_are_fetched_and_hashed_again(tmp_path: Path) -> None:
-    manager, peer = lab(2)
-    axes = {"x": "forward", "y": "left", "z": "up"}
-    frame = registry.write(
-        tmp_path, "frames", {"peer_id": "g", "frame_id": "base", "handedness": "right", "axes": axes, "units": "meters"}
-    )
-    ref = {"peer_id": "g", "id": "base", "hash": frame.hash}
-    sensor = registry.write(
-        tmp_path, "sensors", {"peer_id": "g", "sensor_id": "a/b", "kind": "rf", "type": "wifi", "frame": ref}
-    )
-    target = manager.local_peer_id
-    with pytest.raises(FileNotFoundError, match='^registry entry not found: kind=frame id="base" hash=h$'):
-        peer.fetch_frame_entry(target, "base", "h")
-    manager.set_registry_app_root(tmp_path)
-    text = peer.fetch_frame_entry(target, "base", frame.hash)
-    assert json.loads(text) == frame.body and text.startswith('{"axes":{"x":"forward"')
-    assert json.loads(peer.fetch_sensor_entry(target, "a/b", sensor.hash)) == sensor.body
-    for fetch in (peer.fetch_clock_entry, peer.fetch_detector_entry):
-        with pytest.raises(FileNotFoundError, match="registry entry not found: kind="):
-            fetch(target, "base", frame.hash)
-    manager.set_sensor_catalog_provider(lambda: [SensorEntry("a/b", sensor.hash, "rf"), SensorEntry("x", "h", "rf")])
-    plain = peer.fetch_sensors_catalog(target)
-    assert plain == [SensorEntry("a/b", sensor.hash, "rf"), SensorEntry("x", "h", "rf")]
-    full = peer.fetch_sensors_catalog(target, include_registry_entries=True, include_frame_entries=True)
-    assert json.loads(full[0].sensor_entry_json or "") == sensor.body
-    assert full[0].frame_entry_json == text and full[1] == SensorEntry("x", "h", "rf")
-    path = registry.path_of(tmp_path, "frames", "g", "base", frame.hash)
-    path.write_text(path.read_text().replace("meters", "inches"))
-    with pytest.raises(ValueError, match=f"^registry hash mismatch: expected {frame.hash}, got "):
-        peer.fetch_frame_entry(target, "base", frame.hash)
-    path.write_text("[1]")
-    with pytest.raises(ValueError, match="^invalid registry envelope: "):
-        peer.fetch_frame_entry(target, "base", frame.hash)
 
 
 def test_a_cluster_manager_has_no_other_constructor() -> None:

@@ -33,9 +33,8 @@ from kit.auki import (
     StreamManifestBuilder,
     StreamRequest,
     TimeTransformFrame,
-
+    registry,
 )
-from kit.auki import registry
 from kit.auki.peer import base58, check_multiaddr, from_base58, is_peer_id, peer_bytes, peer_of_seed
 from kit.auki.sample import sample_of, values_of
 
@@ -86,7 +85,7 @@ def test_peers_is_a_copy() -> None:
     ],
 )
 def test_auki_6_a_text_that_is_no_membership_is_a_value_error(text: str) -> None:
-    with pytest.raises(ValueError, match="^invalid ClusterMembership JSON: "):
+    with pytest.raises(ValueError, match=r"^invalid ClusterMembership JSON: "):
         ClusterMembership.from_json(text)
 
 
@@ -144,7 +143,7 @@ def test_auki_9_equal_seeds_give_equal_peer_ids_of_the_real_form() -> None:
     assert peer_bytes(ONE)[:6] == bytes.fromhex("002408011220") and len(peer_bytes(ONE)) == 38
     assert is_peer_id("QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG")
     for seed in (bytes(31), bytes(33), b"", "x" * 32, 32, None, [1.5] * 32, [256] * 32):
-        with pytest.raises(ValueError, match="^wallet_seed must be 32 bytes$"):
+        with pytest.raises(ValueError, match=r"^wallet_seed must be 32 bytes$"):
             peer_of_seed(seed)  # type: ignore[arg-type]
 
 
@@ -210,13 +209,19 @@ def test_daemon_info_is_six_texts() -> None:
 
 def test_a_sensor_entry_is_equal_by_value() -> None:
     entry = SensorEntry("s", "h", "camera", frame_entry_json="{}")
-    assert entry == SensorEntry(sensor_id="s", sensor_hash="h", kind="camera", sensor_entry_json=None, frame_entry_json="{}")
+    assert entry == SensorEntry(
+        sensor_id="s", sensor_hash="h", kind="camera", sensor_entry_json=None, frame_entry_json="{}"
+    )
     assert repr(entry) == 'SensorEntry(sensor_id="s", sensor_hash="h", kind="camera")'
 
 
 def test_auki_8_positions_have_kinds_and_reprs() -> None:
     positions = [ReadFrom.latest(), ReadFrom.from_start(), ReadFrom.from_timestamp(42)]
-    assert [(p.kind, p.timestamp_ns) for p in positions] == [("latest", None), ("from_start", None), ("from_timestamp", 42)]
+    assert [(p.kind, p.timestamp_ns) for p in positions] == [
+        ("latest", None),
+        ("from_start", None),
+        ("from_timestamp", 42),
+    ]
     assert [repr(p) for p in positions] == [
         "ReadFrom.latest()",
         "ReadFrom.from_start()",
@@ -337,7 +342,12 @@ def register(app_root: Path, *, spatial: bool = True) -> tuple[Any, Any]:
         "frames",
         {"peer_id": "galbot", "frame_id": "base", "handedness": "right", "axes": axes, "units": "meters"},
     )
-    body: dict[str, Any] = {"peer_id": "galbot", "sensor_id": "arm/joints", "kind": "joint_encoders", "type": "absolute"}
+    body: dict[str, Any] = {
+        "peer_id": "galbot",
+        "sensor_id": "arm/joints",
+        "kind": "joint_encoders",
+        "type": "absolute",
+    }
     if spatial:
         body["frame"] = {"peer_id": "galbot", "id": "base", "hash": frame.hash}
     return registry.write(app_root, "sensors", body), frame

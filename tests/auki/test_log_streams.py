@@ -24,9 +24,10 @@ from kit.auki import (
     StreamIdleError,
     StreamRequest,
     TimeTransformFrame,
+    payload,
+    registry,
     sim,
 )
-from kit.auki import payload, registry
 from kit.auki.log_source import LogFeed, ServedLog
 from kit.auki.sample import values_of
 from kit.auki.segment import segment_paths
@@ -206,7 +207,12 @@ def test_a_served_log_is_listed_as_it_stands_now(tmp_path: Path) -> None:
     producer, consumer = peers()
     with LogWriter(tmp_path / "pose", body(5 * SECOND, **POSE)) as writer:
         row = sim.serve_log(producer, tmp_path / "pose")
-        assert (row.variant, row.resource_id, row.state, row.pose) == ("pose_log", "world->base", "live", {"writer_mode": "movable"})
+        assert (row.variant, row.resource_id, row.state, row.pose) == (
+            "pose_log",
+            "world->base",
+            "live",
+            {"writer_mode": "movable"},
+        )
         assert row.head == {"kind": "rolling", "retention_ns": 5 * SECOND}
         assert row.available == {"bytes": 0, "entries": 0, "duration_ns": 0}
         values = [0.5, 0, 0, 0, 0, 0.6, 0.8]
@@ -249,9 +255,11 @@ def test_the_registry_above_a_log_says_what_its_sensor_is(tmp_path: Path) -> Non
     subscription = consumer.open_stream_with_request(producer.local_peer_id, request)
     assert subscription.manifest.sensor_hash == sensor.hash
     assert next(subscription.entries()).payload == JointEncodersFrame([0.5, -1.25])
-    with pytest.raises(LogError, match="no registry above it"):
-        with LogWriter(tmp_path.parent / "alone" / tmp_path.name, body()):
-            sim.serve_log(producer, tmp_path.parent / "alone" / tmp_path.name)
+    with (
+        pytest.raises(LogError, match="no registry above it"),
+        LogWriter(tmp_path.parent / "alone" / tmp_path.name, body()),
+    ):
+        sim.serve_log(producer, tmp_path.parent / "alone" / tmp_path.name)
 
 
 def test_a_log_of_clock_readings_is_served_by_a_provider_of_its_own(tmp_path: Path) -> None:

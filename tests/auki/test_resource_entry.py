@@ -146,11 +146,19 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("no-entries", changed(SENSOR, "available.entries", ...), "available: missing field `entries`"),
     ("head-kind", changed(SENSOR, "head.kind", "ring"), "head: unknown variant `ring`, expected `rolling` or `fixed`"),
     ("head-without-retention", changed(SENSOR, "head.retention_ns", ...), "missing field `retention_ns`"),
-    ("sensor-kind", changed(SENSOR, "sensor.kind", "point_cloud"), "unknown variant `point_cloud`, expected one of `camera`"),
+    (
+        "sensor-kind",
+        changed(SENSOR, "sensor.kind", "point_cloud"),
+        "unknown variant `point_cloud`, expected one of `camera`",
+    ),
     ("writer-mode", changed(POSE, "pose.writer_mode", "soft"), "unknown variant `soft`, expected `rigid` or `movable`"),
     ("pose-source", changed(POSE, "manifest.source", {"kind": "gps"}), "unknown variant `gps`, expected `manual` or"),
     ("ros2-publishers", changed(POSE, "manifest.source", {"kind": "ros2_tf"}), "missing field `publishers`"),
-    ("time-source", changed(TIME, "manifest.source", {"kind": "ntp"}), "unknown variant `ntp`, expected `local_clock_read`"),
+    (
+        "time-source",
+        changed(TIME, "manifest.source", {"kind": "ntp"}),
+        "unknown variant `ntp`, expected `local_clock_read`",
+    ),
     ("text-for-i64", changed(SENSOR, "head.retention_ns", "x"), 'invalid type: string "x", expected i64'),
     ("float", changed(SENSOR, "head.retention_ns", 5.0), "invalid type: floating point `5.0`, expected i64"),
     ("float-for-u64", changed(SENSOR, "available.bytes", 5.0), "invalid type: floating point `5.0`, expected u64"),
@@ -196,7 +204,7 @@ def test_a_wrong_row_is_a_value_error_in_the_parsers_words(row: dict[str, Any], 
     ],
 )
 def test_text_that_is_no_row_is_a_value_error_with_line_and_column(text: str, detail: str) -> None:
-    with pytest.raises(ValueError, match="^invalid ResourceEntry JSON: ") as caught:
+    with pytest.raises(ValueError, match=r"^invalid ResourceEntry JSON: ") as caught:
         ResourceEntry.from_json(text)
     assert detail in str(caught.value)
 
@@ -205,16 +213,16 @@ def test_text_that_is_no_row_is_a_value_error_with_line_and_column(text: str, de
 def test_auki_2_what_json_cannot_hold_is_a_value_error_and_a_type_error(wrong: object) -> None:
     for row in (changed(SENSOR, "state", ...) | {"state": wrong}, {"extra": wrong}):
         for kind in (ValueError, TypeError):
-            with pytest.raises(kind, match="^invalid ResourceEntry dict: "):
+            with pytest.raises(kind, match=r"^invalid ResourceEntry dict: "):
                 ResourceEntry.from_dict(row)
 
 
 def test_auki_2_a_row_that_holds_itself_is_a_value_error() -> None:
     row: dict[str, Any] = dict(SENSOR)
     row["loop"] = row
-    with pytest.raises(ValueError, match="^invalid ResourceEntry dict: "):
+    with pytest.raises(ValueError, match=r"^invalid ResourceEntry dict: "):
         ResourceEntry.from_dict(row)
-    with pytest.raises(ValueError, match="^invalid ResourceEntry dict: invalid type: sequence"):
+    with pytest.raises(ValueError, match=r"^invalid ResourceEntry dict: invalid type: sequence"):
         ResourceEntry.from_dict([1])  # type: ignore[arg-type]
 
 
@@ -418,5 +426,5 @@ def test_auki_4_a_row_survives_json_and_comes_out_the_same_again(row: dict[str, 
 @settings(max_examples=100)
 @given(st.text(max_size=40) | st.recursive(st.none() | st.booleans() | st.floats() | texts, st.lists).map(json.dumps))
 def test_no_text_does_worse_than_a_value_error(text: str) -> None:
-    with pytest.raises(ValueError, match="^invalid ResourceEntry JSON: "):
+    with pytest.raises(ValueError, match=r"^invalid ResourceEntry JSON: "):
         ResourceEntry.from_json(text)

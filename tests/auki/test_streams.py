@@ -1,18 +1,19 @@
-"""Streams between peers: opening, reading, ends, flow control, logs and replays (spec/auki.md 6)."""
+"""Streams between peers: opening, reading and flow control (spec/auki.md 6)."""
 
 import gc
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clusters import SECOND, URL
+from streams import MANIFEST, camera, ending, items, open_camera, other_row, pair, sensor_row
 
 from kit.auki import (
     AudioFrame,
     CameraFrame,
     ClusterManager,
-    DeclineReason,
     DetectionFrame,
     EndReason,
     JointEncodersFrame,
@@ -20,25 +21,15 @@ from kit.auki import (
     ReadFrom,
     ResourceEntry,
     SpatialTransformFrame,
-    StreamConnectionLost,
     StreamDecision,
-    StreamDeclined,
     StreamEndOfStream,
     StreamEntry,
     StreamIdleError,
     StreamItem,
-    StreamManifest,
     StreamRequest,
-    StreamSubscription,
-    StreamUnreachable,
     sim,
 )
-from kit.errors import KitError, LogError
-
-URL = "http://discovery.test"
-SECOND = 1_000_000_000
-MANIFEST = StreamManifest(sensor_id="cam", clock_id="clk")
-Provider = Callable[[str, StreamRequest], Any]
+from kit.errors import LogError
 
 
 @pytest.fixture(autouse=True)
@@ -46,68 +37,6 @@ def fresh_network() -> Iterator[None]:
     sim.reset()
     yield
     sim.reset()
-
-
-def pair(provider: Provider | None = None) -> tuple[ClusterManager, ClusterManager]:
-    """A producer, which manages the cluster, and a consumer."""
-    producer = ClusterManager.create_cluster(bytes([1] * 32), "lab", URL, stream_provider=provider)
-    return producer, ClusterManager.join_cluster(bytes([2] * 32), "lab", URL)
-
-
-def items(count: int, make: Callable[[int], Any] = lambda n: CameraFrame(bytes([n % 256]))) -> Iterator[StreamItem]:
-    for number in range(count):
-        yield StreamItem(timestamp_ns=number * 10, payload=make(number))
-
-
-def camera(source: Any) -> Provider:
-    return lambda _peer, _request: StreamDecision.accept_camera(manifest=MANIFEST, source=source)
-
-
-def open_camera(provider: Provider) -> tuple[ClusterManager, ClusterManager, StreamSubscription]:
-    producer, consumer = pair(provider)
-    return producer, consumer, consumer.open_camera_stream(producer.local_peer_id, "cam")
-
-
-def ending(entries: Iterator[StreamEntry]) -> tuple[list[StreamEntry], BaseException]:
-    """Everything that is left, and the exception at the end, after which there is only StopIteration."""
-    read: list[StreamEntry] = []
-    try:
-        while True:
-            read.append(next(entries))
-    except (StreamEndOfStream, StreamConnectionLost) as error:
-        for _ in range(2):
-            with pytest.raises(StopIteration):
-                next(entries)
-        return read, error
-
-
-REF = {"peer_id": "p", "id": "x", "hash": "h"}
-ROW = {
-    "writer_peer_id": "p",
-    "state": "live",
-    "available": {"bytes": 0, "entries": 0, "duration_ns": 0},
-}
-
-
-def sensor_row(kind: str | None, resource_id: str = "r", source: str = "p") -> ResourceEntry:
-    block = {"kind": kind, "type": "t", "sensor_id": "s", "sensor_hash": "h"} if kind else None
-    row = {"variant": "sensor_log", "resource_id": resource_id, "source_peer_id": source, "sensor": block}
-    return ResourceEntry.from_dict(ROW | row | {"manifest": {"clock": REF}})
-
-
-def other_row(variant: str, resource_id: str = "r") -> ResourceEntry:
-    manifests: dict[str, Any] = {
-        "pose_log": {"from_frame": REF, "to_frame": REF, "clock": REF, "source": {"kind": "manual"}, "expected_rate_hz": 1},
-        "detection_log": {
-            "detector": REF,
-            "input_log": {"source_peer_id": "p", "resource_id": "r"},
-            "input_sensor": REF,
-            "clock": REF,
-        },
-        "time_transform_log": {"from_clock": REF, "to_clock": REF, "source": {"kind": "local_clock_read"}},
-    }
-    row = {"variant": variant, "resource_id": resource_id, "source_peer_id": "p", "manifest": manifests[variant]}
-    return ResourceEntry.from_dict(ROW | row)
 
 
 KINDS: list[tuple[str, ResourceEntry, Any]] = [
@@ -148,12 +77,12 @@ def test_a_stream_is_of_the_kind_that_the_catalog_says(kind: str, row: ResourceE
 
 def test_auki_16_what_is_not_listed_is_a_file_not_found() -> None:
     producer, consumer = pair(camera(items(1)))
-    with pytest.raises(FileNotFoundError, match='^resource "r" not found in remote resource catalog$'):
+    with pytest.raises(FileNotFoundError, match=r'^resource "r" not found in remote resource catalog$'):
         consumer.open_stream(producer.local_peer_id, "r")
     producer.set_resource_catalog_provider(lambda: [sensor_row("camera"), other_row("time_transform_log", "t")])
-    with pytest.raises(FileNotFoundError, match='^resource "q"/"r" not found in remote resource catalog$'):
+    with pytest.raises(FileNotFoundError, match=r'^resource "q"/"r" not found in remote resource catalog$'):
         consumer.open_stream_with_request(producer.local_peer_id, StreamRequest("r", "q"))
-    with pytest.raises(FileNotFoundError, match='^resource "t" not found'):
+    with pytest.raises(FileNotFoundError, match=r'^resource "t" not found'):
         consumer.open_stream(producer.local_peer_id, "t")
 
 
@@ -186,145 +115,6 @@ def test_auki_17_numbers_start_at_0_and_have_no_gaps() -> None:
     assert [(entry.seq, entry.timestamp_ns, entry.payload) for entry in read] == [
         (n, n * 10, CameraFrame(bytes([n]))) for n in range(40)
     ]
-
-
-def test_auki_18_entries_can_be_called_once() -> None:
-    *_, subscription = open_camera(camera(items(1)))
-    subscription.entries()
-    with pytest.raises(RuntimeError, match=r"^StreamSubscription.entries\(\) can only be called once$"):
-        subscription.entries()
-
-
-def broken() -> Iterator[StreamItem]:
-    yield StreamItem(timestamp_ns=1, payload=CameraFrame(b"1"))
-    raise OSError("lens cap on")
-
-
-def wrong() -> Iterator[Any]:
-    yield StreamItem(timestamp_ns=1, payload=CameraFrame(b"1"))
-    yield StreamItem(timestamp_ns=2, payload=AudioFrame(b"2"))
-
-
-async def async_broken() -> AsyncIterator[StreamItem]:
-    await sim.clock.sleep(5)
-    yield StreamItem(timestamp_ns=1, payload=CameraFrame(b"1"))
-    raise OSError("lens cap on")
-
-
-async def async_wrong() -> AsyncIterator[Any]:
-    yield StreamItem(timestamp_ns=1, payload=CameraFrame(b"1"))
-    await sim.clock.sleep(5)
-    yield "frame"
-
-
-@pytest.mark.parametrize(
-    ("source", "detail"),
-    [
-        pytest.param(broken, "OSError: lens cap on", id="auki-18-raises"),
-        pytest.param(wrong, "the source yielded AudioFrame, the stream carries StreamItem of CameraFrame", id="auki-18-wrong"),
-        pytest.param(async_broken, "OSError: lens cap on", id="auki-18-async-raises"),
-        pytest.param(async_wrong, "the source yielded str", id="auki-18-async-wrong"),
-    ],
-)
-def test_a_producer_that_fails_ends_the_stream_with_its_error(source: Callable[[], Any], detail: str) -> None:
-    *_, subscription = open_camera(camera(source()))
-    read, end = ending(subscription.entries())
-    assert len(read) == 1
-    (reason,) = end.args
-    assert reason.kind == "producer_error" and detail in reason.detail
-
-
-def test_auki_18_a_producer_that_shuts_down_says_so_after_what_it_has_sent() -> None:
-    closed: list[bool] = []
-
-    def source() -> Iterator[StreamItem]:
-        try:
-            yield from items(100)
-        finally:
-            closed.append(True)
-
-    producer, _consumer, subscription = open_camera(camera(source()))
-    entries = subscription.entries()
-    next(entries)
-    sim.clock.advance(1)
-    producer.shutdown()
-    read, end = ending(entries)
-    assert [entry.seq for entry in read] == list(range(1, 9))
-    assert end.args == (EndReason.producer_shutting_down(),)
-    assert closed == [True]
-
-
-def test_auki_18_a_producer_that_vanishes_is_a_lost_connection() -> None:
-    producer, _consumer, subscription = open_camera(camera(items(100)))
-    entries = subscription.entries()
-    next(entries)
-    sim.kill(producer)
-    read, end = ending(entries)
-    assert read == [] and isinstance(end, StreamConnectionLost)
-
-
-def test_auki_18_a_partition_loses_the_streams_across_it() -> None:
-    producer, consumer, subscription = open_camera(camera(items(100)))
-    sim.partition(producer, consumer)
-    _, end = ending(subscription.entries())
-    assert isinstance(end, StreamConnectionLost)
-    with pytest.raises(StreamUnreachable, match="does not answer"):
-        consumer.open_camera_stream(producer.local_peer_id, "cam")
-
-
-def test_a_consumer_that_leaves_ends_its_own_streams() -> None:
-    _producer, consumer, subscription = open_camera(camera(items(100)))
-    consumer.shutdown()
-    _, end = ending(subscription.entries())
-    assert end.args == (EndReason.session_ended(),)
-
-
-@pytest.mark.parametrize(
-    ("provider", "kind", "detail"),
-    [
-        pytest.param(None, "sensor_not_found", None, id="auki-18-no-provider"),
-        pytest.param(
-            lambda *_: StreamDecision.decline(DeclineReason.sensor_unavailable()),
-            "sensor_unavailable",
-            None,
-            id="auki-18-declines",
-        ),
-        pytest.param(lambda *_: 1 / 0, "other", "ZeroDivisionError: division by zero", id="auki-18-provider-raises"),
-        pytest.param(lambda *_: None, "other", "stream_provider returned NoneType", id="auki-18-wrong-return"),
-        pytest.param(
-            lambda *_: StreamDecision.accept_audio(manifest=MANIFEST, source=[]),
-            "other",
-            "accepted audio, the request was for camera",
-            id="auki-18-wrong-kind",
-        ),
-    ],
-)
-def test_a_declined_stream_tells_its_reason(provider: Any, kind: str, detail: str | None) -> None:
-    producer, consumer = pair(provider)
-    with pytest.raises(StreamDeclined) as caught:
-        consumer.open_camera_stream(producer.local_peer_id, "cam")
-    (reason,) = caught.value.args
-    assert reason.kind == kind and (detail or "") in (reason.detail or "")
-    assert isinstance(caught.value, KitError)
-
-
-def test_a_decision_serves_one_request() -> None:
-    decision = StreamDecision.accept_camera(manifest=MANIFEST, source=[])
-    producer, consumer = pair(lambda *_: decision)
-    consumer.open_camera_stream(producer.local_peer_id, "cam")
-    with pytest.raises(StreamDeclined, match="has served a request before"):
-        consumer.open_camera_stream(producer.local_peer_id, "cam")
-
-
-def test_auki_18_a_dead_or_foreign_peer_is_unreachable() -> None:
-    producer, consumer = pair(camera(items(1)))
-    sim.kill(producer)
-    assert not consumer.is_manager
-    for call in (consumer.open_camera_stream, consumer.open_stream):
-        with pytest.raises(StreamUnreachable, match="does not answer"):
-            call(producer.local_peer_id, "cam")
-    with pytest.raises(StreamUnreachable, match="is no member"):
-        consumer.open_pose_stream("nobody", "cam")
 
 
 def test_auki_19_a_producer_is_never_more_than_eight_and_one_ahead() -> None:
