@@ -13,11 +13,19 @@ from typing import Any, Protocol
 
 from kit.auki.decision import EndReason, Feed, StreamItem
 from kit.auki.network import Network
-from kit.auki.sample import SAMPLE_TYPES, Sample, StreamKind
-from kit.errors import StreamConnectionLost, StreamEndOfStream, StreamError
+from kit.auki.sample import (
+    SAMPLE_TYPES,
+    JointEncodersFrame,
+    Sample,
+    SpatialTransformFrame,
+    StreamKind,
+    TimeTransformFrame,
+)
+from kit.errors import StreamConnectionLost, StreamEndOfStream, StreamError, StreamProtocolError
 from kit.kernel import Event
 
 QUEUE_ENTRIES = 8
+MAX_FRAME_BYTES = 16 << 20
 _WRAP = 1 << 64
 
 
@@ -183,6 +191,9 @@ class Producer:
             got = type(item.payload).__name__ if isinstance(item, StreamItem) else type(item).__name__
             self.fail(f"the source yielded {got}, the stream carries StreamItem of {self._type.__name__}")
             return False
+        if (size := _size(item.payload)) > MAX_FRAME_BYTES:
+            self.stop(StreamProtocolError(f"a frame of {size:,} bytes is longer than {MAX_FRAME_BYTES:,}"))
+            return False
         with self._mutex:
             if self.end is not None:
                 return False
@@ -228,6 +239,15 @@ class Producer:
         except Exception as error:  # the stream has ended; what the source says to that has nowhere else to go
             if self.end is not None:
                 self.end.add_note(f"closing the source raised {type(error).__name__}: {error}")
+
+
+def _size(sample: Sample) -> int:
+    """The bytes of a sample on the wire, all but the few of its framing."""
+    if isinstance(sample, JointEncodersFrame):
+        return 4 * len(sample)
+    if isinstance(sample, SpatialTransformFrame | TimeTransformFrame):
+        return 0
+    return len(sample)
 
 
 def lost() -> StreamConnectionLost:
