@@ -7,7 +7,7 @@ Whoever holds the network never waits for the one of pulling: what it wants done
 
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -59,6 +59,16 @@ class _Pull:
             close()
 
 
+class _Bridge:
+    """Something to await whose steps are a generator's."""
+
+    def __init__(self, steps: Generator[Any, Any, Any]) -> None:
+        self._steps = steps
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._steps
+
+
 class _Push:
     """A feed of an async iterable: a process in virtual time that sends by itself, and waits where there is no room."""
 
@@ -68,6 +78,9 @@ class _Push:
         self._items: AsyncIterator[StreamItem] = aiter(source)
         self._step: Any = None
         self._room: Event | None = None
+        from kit.auki.virtual_loop import VirtualLoop  # asyncio takes a while to import
+
+        self._loop = VirtualLoop(net.kernel)
         with net.lock:
             self._process = net.kernel.spawn(self._run(), "source")
 
@@ -75,7 +88,7 @@ class _Push:
         try:
             while True:
                 self._step = anext(self._items)
-                item = await self._step
+                item = await _Bridge(self._loop.bridge(self._step))
                 self._step = None
                 room = self._room = self._net.kernel.event("room for an entry")
                 if not self._producer.send(item):
@@ -107,11 +120,13 @@ class _Push:
 
     def _close(self) -> None:
         if self._step is not None:
-            _finish(self._step, GeneratorExit())
+            with self._loop.running():
+                _finish(self._step, GeneratorExit())
         self._process.crash("was closed")
         aclose = getattr(self._items, "aclose", None)
         if aclose is not None:
-            _finish(aclose())
+            with self._loop.running():
+                _finish(aclose())
 
 
 def _finish(step: Any, error: BaseException | None = None) -> None:
