@@ -9,13 +9,16 @@ import asyncio
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import Context
-from typing import Any
+from typing import Any, cast
 
 from kit.kernel import Event, Kernel, Scheduled
 
 
-class VirtualLoop(asyncio.AbstractEventLoop):
-    """The part of an event loop that needs no I/O, over a kernel."""
+class VirtualLoop:
+    """The part of an event loop that needs no I/O, over a kernel.
+
+    No subclass of `asyncio.AbstractEventLoop`, whose other fifty methods it does not have.
+    """
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
@@ -52,11 +55,13 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def create_future(self) -> "asyncio.Future[Any]":
         """A future of this loop."""
-        return asyncio.Future(loop=self)
+        loop: Any = self
+        return asyncio.Future(loop=loop)
 
     def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None) -> Any:
         """A task that runs in virtual time."""
-        return asyncio.Task(coro, loop=self, name=name, context=context)
+        loop: Any = self
+        return asyncio.Task(coro, loop=loop, name=name, context=context)
 
     def get_debug(self) -> bool:
         """False."""
@@ -78,8 +83,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     @contextmanager
     def running(self) -> Generator[None, None, None]:
         """It is the running loop of this thread; one that runs already, as in Jupyter, is so again afterwards."""
-        before = asyncio._get_running_loop()
-        asyncio._set_running_loop(self)
+        before, loop = asyncio._get_running_loop(), cast(Any, self)
+        asyncio._set_running_loop(loop)
         try:
             yield
         finally:
