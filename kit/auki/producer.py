@@ -173,10 +173,22 @@ class Producer:
             self._feed.move_up()
         return entry
 
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something to take, or the stream has ended; another thread may have seen to it."""
+        return bool(self._queue) or self.end is not None
+
     def fill(self) -> None:
-        """Runs ahead until the queue is full and one entry is in hand, or the source has nothing now."""
-        while self.pull():
-            pass
+        """Runs ahead until the queue is full and one entry is in hand, or the source has nothing now.
+
+        Does nothing while another thread is inside the source.
+        """
+        if self._pulling.acquire(blocking=False):
+            try:
+                while self.pull():
+                    pass
+            finally:
+                self._pulling.release()
 
     def pull(self) -> bool:
         """Asks the source for one item; False when it has none now, has ended, or there is no room."""

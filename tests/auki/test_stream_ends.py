@@ -180,3 +180,9 @@ def test_auki_18_a_frame_above_16_mib_breaks_the_protocol() -> None:
         next(entries)
     with pytest.raises(StopIteration):
         next(entries)
+
+
+def test_a_request_that_is_none_is_a_type_error() -> None:
+    producer, consumer = pair(None)
+    with pytest.raises(TypeError, match="request must be a StreamRequest, not str"):
+        consumer.open_stream_with_request(producer.local_peer_id, "cam")  # type: ignore[arg-type]
