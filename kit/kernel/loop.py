@@ -189,12 +189,20 @@ class Kernel:
                 raise KernelError(f"nothing is left to happen, and {event!r} has not")
         return event.value
 
-    def peek(self) -> int | None:
-        """The time of what happens next, or None."""
-        alive = (item for item in self._heap[self._running :] if item[2].send is not gone)
-        if self._heap and not self._running and self._heap[0][2].send is not gone:
+    def peek(self, *, but: Callable[..., object] | None = None) -> int | None:
+        """The time of what happens next, or None; callbacks of the function `but` are left out of account."""
+        if self._inbox:
+            return self.now
+        if self._heap and not self._running and but is None and self._heap[0][2].send is not gone:
             return self._heap[0][0]
-        return min((item[0] for item in alive), default=None)
+        return min(
+            (
+                item[0]
+                for item in self._heap[self._running :]
+                if item[2].send is not gone and (but is None or getattr(item[2], "function", None) != but)
+            ),
+            default=None,
+        )
 
     def place(self) -> str:
         """The time with its unit, for messages."""

@@ -362,7 +362,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=50)
 @given(steps, st.integers(0, 15), st.sampled_from(["latest", "from_start"]))
 def test_auki_17_no_entry_is_lost_or_repeated_at_the_seam(
     tmp_path_factory: pytest.TempPathFactory, plan: list[tuple[str, int]], history: int, position: str
