@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import generate
+from benchmarks import generate, sensors
 from benchmarks.measure import Case, Summary, compare, markdown
 
 HERE = Path(__file__).parent
@@ -170,6 +170,11 @@ def first_look(rounds: int) -> str:
     return "\n".join(["## First look", "", markdown(found), "", *goals])
 
 
+def sensor_logs(rounds: int) -> str:
+    """Poses, images and lookups of sensor logs."""
+    return sensors.section(DATA, run, goal, markdown, rounds)
+
+
 def kernel(rounds: int) -> str:
     """Events and messages of the virtual-time kernel, beside a bare heap and SimPy."""
     sizes = {"timeouts": [1000, 1_000_000], "messages": [100, 2000], "bursts": [100, 2000]}
@@ -191,7 +196,13 @@ def kernel(rounds: int) -> str:
     return "\n".join([title, "", markdown(found), "", *goals])
 
 
-SECTIONS: dict[str, Section] = {"load": loading, "structure": structure, "first": first_look, "kernel": kernel}
+SECTIONS: dict[str, Section] = {
+    "load": loading,
+    "structure": structure,
+    "first": first_look,
+    "sensors": sensor_logs,
+    "kernel": kernel,
+}
 LARGE: dict[str, Section] = {"load-10M": large, "structure-5M": growth}
 
 

@@ -228,7 +228,7 @@ class Kernel:
                     time, sequence, wake, value = heap[0]
                     self.now = time
                     result = wake.send(value)
-                    if result.__class__ is int and result >= 0:
+                    if type(result) is int and result >= 0:
                         heapreplace(heap, (time + result, tick(), wake, None))
                         now = time
                         continue
