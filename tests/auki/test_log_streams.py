@@ -1,6 +1,5 @@
 """Streams out of logs on disk: start positions, eviction, the seam between history and new entries, replays."""
 
-import gc
 import json
 import threading
 from collections.abc import Iterator
@@ -401,7 +400,6 @@ def test_closing_a_feed_of_a_log_holds_no_file_open(tmp_path: Path) -> None:
     feed = LogFeed(tmp_path / "mic", "audio", ReadFrom.from_start())
     feed.poll()
     feed.close()
-    gc.collect()
     for path in segment_paths(tmp_path / "mic" / "segments"):
         path.unlink()
     assert feed.poll() is None
