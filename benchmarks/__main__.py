@@ -211,12 +211,34 @@ def verifying(rounds: int) -> str:
     )
 
 
+def kernel(rounds: int) -> str:
+    """Events and messages of the virtual-time kernel, beside a bare heap and SimPy."""
+    sizes = {"timeouts": [1000, 1_000_000], "messages": [100, 2000], "bursts": [100, 2000]}
+    peers = {"timeouts": ["bare_heap", "simpy_models"], "messages": ["simpy_models"], "bursts": ["simpy_models"]}
+    names = {"bare_heap": "bare heap", "simpy_models": "SimPy"}
+    cases = {}
+    for model, size in sizes.items():
+        cases[f"kit, {model}"] = Case(f"benchmarks.kernel:{model}", size)
+        cases |= {f"{names[peer]}, {model}": Case(f"{PEERS}.{peer}:{model}", size) for peer in peers[model]}
+    found = run(cases, rounds)
+    s = {name: summary.seconds for name, summary in found.items()}
+    goals = [
+        goal("bare heap / kit, timeouts", s["bare heap, timeouts"] / s["kit, timeouts"], 0.8, least=True),
+        goal("SimPy / kit, timeouts", s["SimPy, timeouts"] / s["kit, timeouts"], 1, least=True),
+        goal("SimPy / kit, stores (ten messages a delay)", s["SimPy, bursts"] / s["kit, bursts"], 4, least=True),
+        goal("SimPy / kit, a message a delay", s["SimPy, messages"] / s["kit, messages"], 1, least=True),
+    ]
+    title = "## Virtual time: 1M timeouts of 1,000 processes, 200k messages over 100 queues"
+    return "\n".join([title, "", markdown(found), "", *goals])
+
+
 SECTIONS: dict[str, Section] = {
     "load": loading,
     "structure": structure,
     "first": first_look,
     "verify": verifying,
     "sensors": sensor_logs,
+    "kernel": kernel,
 }
 LARGE: dict[str, Section] = {"load-10M": large, "structure-5M": growth}
 

@@ -130,13 +130,17 @@ class Decoder:
                 known.append(found := new)
             tried += 1
             fits = found.matches(rows)
+            if fits.all():
+                part, over = _columns(self.kind, found, rows, which)
+                odd += over
+                yield part
+                break
             if not fits.any():
                 continue
-            chosen = rows if fits.all() else rows.some(fits)
-            part, over = _columns(self.kind, found, chosen, which[fits])
+            part, over = _columns(self.kind, found, rows.some(fits), which[fits])
             odd += over
             yield part
-            rows, which = (rows.some(~fits), which[~fits]) if not fits.all() else (rows.some(~fits), which[:0])
+            rows, which = rows.some(~fits), which[~fits]
             if tried > 1:
                 known.insert(0, known.pop(tried - 1))
         if len(self._templates) > MAX_TEMPLATES:

@@ -28,6 +28,7 @@ from kit.errors import ArgumentError, PayloadError, SegmentError
 from kit.schema import arrow
 
 OnError = Literal["raise", "skip_segment", "skip_entry"]
+OrderBy = Literal["file", "time"]
 ON_ERROR: tuple[OnError, ...] = ("raise", "skip_segment", "skip_entry")
 TableBatch = tuple[str, pa.RecordBatch]
 Ints = NDArray[np.int64]
@@ -87,6 +88,8 @@ class LogReader:
         except (SegmentError, OSError) as error:
             if self.on_error == "raise":
                 raise
+            if self.on_error == "skip_segment":  # nothing of it was given out
+                counts.lines = counts.decoded = counts.rows = counts.quarantined = 0
             yield self._unreadable(path, counts, error)
 
     def _batches(self, path: Path, counts: SegmentCounts) -> Iterator[TableBatch]:
@@ -152,18 +155,19 @@ class LogReader:
 
     def _tail(self, path: Path, counts: SegmentCounts, end: int) -> Iterator[TableBatch]:
         """Yield the bytes after the last whole entry, one line that is in quarantine."""
+        counts.bytes = max(counts.bytes, end)  # it may have grown since it was opened
         cut = counts.bytes - end
-        if cut <= 0:
+        if not cut:
             return
+        raw = read_payload(path, end, min(cut, RAW_BYTES))
         counts.lines += 1
         counts.complete = False
         detail = f"{cut:,} bytes of an entry that is longer: the file was cut, or is being written"
-        raw = read_payload(path, end, min(cut, RAW_BYTES))
         yield self._quarantine(counts, [(counts.entries + 1, end, "cut_tail", detail, raw)])
 
     def _unreadable(self, path: Path, counts: SegmentCounts, error: Exception) -> TableBatch:
         """Return a file that is no segment as one line in quarantine."""
-        counts.lines, counts.complete = counts.entries + counts.quarantined + 1, False
+        counts.lines, counts.complete = counts.lines + 1, False
         raw = b""
         if path.is_file():
             with path.open("rb") as file:
@@ -233,11 +237,20 @@ def tables(
         yield from reader.segment(path, number if sources is None else sources(path))
 
 
-def table(log: Log, *, on_error: OnError = "raise") -> pa.Table:
-    """Return the rows of a log as one table, in the order of the files; quarantine is left out."""
+def table(log: Log, *, on_error: OnError = "raise", order_by: OrderBy = "file") -> pa.Table:
+    """Return the rows of a log as one table; quarantine is left out.
+
+    Rows are in the order of the files, which need not be that of time; `order_by` "time" sorts them by `ts_ns`, equal
+    times in the order of the files. Raises ArgumentError for another order, and what `LogReader.segment` raises.
+    """
+    if order_by not in ("file", "time"):
+        raise ArgumentError(f"order_by={order_by!r}: give 'file' or 'time'")
     name = rows.table_of(log)
     batches = [batch for table, batch in tables(log, on_error=on_error) if table == name]
-    return pa.Table.from_batches(batches, schema=batches[0].schema if batches else rows.schema(name))
+    made = pa.Table.from_batches(batches, schema=batches[0].schema if batches else rows.schema(name))
+    if order_by == "time":
+        made = made.take(np.argsort(made.column("ts_ns").to_numpy(), kind="stable"))
+    return made
 
 
 __all__ = [
