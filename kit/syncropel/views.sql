@@ -181,7 +181,7 @@ WITH found AS (
         END AS targets
     FROM told
 ), spread AS (
-    SELECT *, unnest(CASE WHEN len(targets) = 0 THEN [NULL] ELSE list_distinct(targets) END) AS target FROM aimed
+    SELECT *, unnest(CASE WHEN len(list_distinct(targets)) = 0 THEN [NULL] ELSE list_distinct(targets) END) AS target FROM aimed
 )
 SELECT
     s.run, s.place, s.id, s.amendment, s.older, s.target,
@@ -226,7 +226,7 @@ WITH given AS (
     FROM records
     WHERE canonical AND id IS NOT NULL AND act = 'KNOW' AND json_extract_string(body, '$.verdict') IN ('accept', 'reject')
 ), spread AS (
-    SELECT *, unnest(CASE WHEN len(about) = 0 THEN [NULL] ELSE list_distinct(about) END) AS judged FROM given
+    SELECT *, unnest(CASE WHEN len(list_distinct(about)) = 0 THEN [NULL] ELSE list_distinct(about) END) AS judged FROM given
 ), domains AS (
     SELECT g.run, g.id, min(json_extract_string(i.body, '$.domain')) AS domain
     FROM (SELECT run, id, unnest(intents) AS intent FROM given) g

@@ -101,12 +101,23 @@ class _Held(NamedTuple):
 def _held(store: Store, run: str, rows: Iterable[Row]) -> dict[str, _Held]:
     """Return actor and body of the amendments and of what they aim at."""
     ids = {row["id"] for row in rows} | {row["target"] for row in rows if row["known"]}
+    ids.update(target for row in rows for target in _new_targets(row["revised"]))
     found = store.execute(
         """SELECT id, actor, body::VARCHAR FROM records
            WHERE canonical AND run = $run AND list_contains($ids, id) ORDER BY id""",
         {"run": run, "ids": sorted(ids)},
     )
     return {id_: _Held(actor, body) for id_, actor, body in found}
+
+
+def _new_targets(revised: str | None) -> list[str]:
+    """Return the ids that revised fields name in `corrects`, at whatever depth of corrections of corrections."""
+    found: list[str] = []
+    while revised is not None and revised.startswith("{"):
+        inner = _fields(revised, older=False) or {}
+        found += strings(inner.get("corrects"))
+        revised = inner.get("revised_fields")
+    return found
 
 
 def _erase(made: Fold, held: Mapping[str, _Held], view: View) -> None:
@@ -132,12 +143,13 @@ def _correct(made: Fold, held: Mapping[str, _Held], view: View) -> None:
     erasures = {row["id"] for row in made.outcomes if row["amendment"] == "erasure"}
     aimed: defaultdict[str, list[Row]] = defaultdict(list)
     setters: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
-    order = _order(by_id)
-    for id_ in order:
+    settled: set[str] = set()
+    for id_ in _order(by_id):
+        settled.add(id_)
         _apply(made, held, aimed.pop(id_, []), id_, setters)
         current = _body(made, held, id_)
         if id_ in by_id:
-            _aim(made, held, view, by_id[id_], current, aimed, erasures)
+            _aim(made, held, view, by_id[id_], current, aimed, erasures, settled)
         for row in by_id.get(id_, ()):
             row["revised"] = None if id_ in made.veiled or id_ in made.erased else current.get("revised_fields")
     for target in sorted(aimed):
@@ -170,7 +182,7 @@ def _order(by_id: Mapping[str, list[Row]]) -> list[str]:
 
 def _aim(
     made: Fold, held: Mapping[str, _Held], view: View, rows: list[Row], current: Mapping[str, str],
-    aimed: defaultdict[str, list[Row]], erasures: set[str],
+    aimed: defaultdict[str, list[Row]], erasures: set[str], settled: set[str],
 ) -> None:  # fmt: skip
     """Decide what becomes of one correction, whose body is `current` by now, at each of its targets."""
     older = rows[0]["older"]
@@ -178,9 +190,10 @@ def _aim(
     fields = _fields(current.get("revised_fields"), older)
     known = {row["target"] for row in rows}
     for target in targets or []:
-        # Targets that a correction of this one added: other corrections are settled by now, and stay as they are.
+        # A target that a correction of this one added: corrections that are settled by now stay as they are.
         if target not in known:
-            added = {**rows[0], "target": target, "known": target in held, "outcome": "unresolved"}
+            outcome = "cycle" if target in settled else "switched_off"
+            added = {**rows[0], "target": target, "known": target in held, "outcome": outcome}
             made.outcomes.append(added)
             rows.append(added)
     for row in rows:
@@ -193,11 +206,13 @@ def _aim(
             continue
         elif target is None or fields is None:
             row["outcome"] = "malformed"
-        elif target not in held or target in erasures:
-            row["outcome"] = "unresolved" if target not in held else "erasure_stands"
+        elif target not in held:
+            row["outcome"] = "unresolved"
         elif target in made.erased:
             row["outcome"] = "erased_target"
             made.veiled.add(row["id"])
+        elif target in erasures:
+            row["outcome"] = "erasure_stands"
         elif view.same_actor and row["actor"] != held[target].actor:
             row["outcome"] = "other_actor"
         else:

@@ -12,7 +12,7 @@ from kit.store import Store
 from kit.syncropel import server_id
 from kit.syncropel.examine import Refusal, record_row
 
-SAMPLE = Path(__file__).resolve().parents[2] / "datasets" / "syncropel-small.jsonl"
+SAMPLE = Path(__file__).resolve().parents[1] / "datasets" / "syncropel-small.jsonl"
 
 
 def fill(store: Store, lines: Iterable[str], run: str = "capture") -> Store:
