@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kit import compare, cosmonapse, datasets, errors, export, palette, plot, trace
+    from kit import compare, cosmonapse, datasets, errors, export, palette, plot, syncropel, trace
     from kit.errors import KitError
     from kit.ids import seeded
     from kit.io.report import LoadReport
@@ -44,6 +44,7 @@ __all__ = [
     "palette",
     "plot",
     "seeded",
+    "syncropel",
     "trace",
 ]
 
@@ -58,7 +59,7 @@ _NAMES = {
     "open": ("kit.notebook.study", "open_study"),
     "seeded": ("kit.ids", "seeded"),
 }
-_MODULES = {"compare", "cosmonapse", "datasets", "errors", "export", "palette", "plot", "trace"}
+_MODULES = {"compare", "cosmonapse", "datasets", "errors", "export", "palette", "plot", "syncropel", "trace"}
 
 
 def __getattr__(name: str) -> Any:

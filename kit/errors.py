@@ -13,6 +13,20 @@
     ├── ArgumentError               (ValueError) a call that cannot mean anything
     ├── SignalError                 (ValueError) a Signal that breaks the protocol
     │   └── DendriteProtocolError   a role or type that may not emit this signal
+    ├── LogError                    (ValueError) a sensor log that breaks the format; says where
+    │   ├── SegmentError            a segment file: short header, bad magic, unsupported version
+    │   │   └── SegmentExistsError  (FileExistsError) an append that goes back into a segment that is there
+    │   ├── PayloadError            an entry whose payload cannot be decoded
+    │   ├── ManifestError           a log manifest
+    │   └── RegistryError           a registry entry: id, hash or content
+    ├── ClockError                  (ValueError) clock samples that cannot be used
+    │   └── NoClockPath             (LookupError) no chain of time transforms between two clocks
+    ├── GeometryError               (ValueError) a zero quaternion, axes that are no frame
+    │   └── NoFramePath             (LookupError) no chain of poses between two frames
+    ├── SyncropelKindError          (ValueError) a kind or scope that breaks the grammar
+    ├── SyncropelReadError          (OSError) a server that did not answer a read
+    ├── SubscribeError              a live stream that broke off
+    ├── ClientClosedError           (RuntimeError) a client used after close()
     └── MissingExtraError           (ImportError) an optional library is not installed
 
 Where a protocol or a caller expects a built-in exception, the class inherits it too.
@@ -69,6 +83,86 @@ class SignalError(KitError, ValueError):
 
 class DendriteProtocolError(SignalError):
     """A role or type that may not emit this signal (spec/cosmonapse.md 5.11)."""
+
+
+class LogError(KitError, ValueError):
+    """A sensor log that breaks the format (spec/auki.md 3); the message says where."""
+
+
+class SegmentError(LogError):
+    """A segment file that cannot be read: short header, bad magic, unsupported version."""
+
+
+class SegmentExistsError(SegmentError, FileExistsError):
+    """An append that goes back in time, into a segment that is there."""
+
+
+class PayloadError(LogError):
+    """An entry whose payload cannot be decoded, or a value that its codec cannot write."""
+
+
+class ManifestError(LogError):
+    """A log manifest that lacks a key or holds a value that cannot be."""
+
+
+class RegistryError(LogError):
+    """A registry entry with a bad id, content that is not its hash's, or no such entry."""
+
+
+class ClockError(KitError, ValueError):
+    """Clock samples or readings that cannot be used."""
+
+
+class NoClockPath(ClockError, LookupError):
+    """No chain of time transforms joins two clocks; the message names what each reaches."""
+
+
+class GeometryError(KitError, ValueError):
+    """Poses or axes that are no geometry: a zero quaternion, a frame whose axes are not orthogonal."""
+
+
+class NoFramePath(GeometryError, LookupError):
+    """No chain of poses joins two frames; the message names what each reaches."""
+
+
+class SyncropelKindError(KitError, ValueError):
+    """A kind or scope that breaks the grammar `scope.category.entity[.version]` (spec/syncropel.md 5)."""
+
+
+class SyncropelReadError(KitError, OSError):
+    """A server that could not be reached, refused, or answered a read with what is no answer.
+
+    `status` is its HTTP status, None where there was none.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class SubscribeError(KitError):
+    """A live stream that broke off (spec/syncropel.md 10).
+
+    `reason` is `client_close`, `server_shutdown`, `lagged`, `transport_error` or `heartbeat_timeout`; `attempt`
+    counts the breaks since the last record or heartbeat; `next_retry_s` is the wait before the next connection.
+    """
+
+    def __init__(self, reason: str, message: str, attempt: int, next_retry_s: float) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.attempt = attempt
+        self.next_retry_s = next_retry_s
+
+    def __repr__(self) -> str:
+        return (
+            f"SubscribeError(reason={self.reason!r}, message={self.message!r}, "
+            f"attempt={self.attempt!r}, next_retry_s={self.next_retry_s!r})"
+        )
+
+
+class ClientClosedError(KitError, RuntimeError):
+    """A client was used after `close()`."""
 
 
 class MissingExtraError(KitError, ImportError):

@@ -18,7 +18,7 @@ from functools import cache
 from itertools import count
 from types import TracebackType
 
-__all__ = ["new_id", "now", "seeded", "ulid"]
+__all__ = ["new_id", "now", "now_ms", "random_bits", "seeded", "ulid"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SEEDED_START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -46,6 +46,11 @@ class _Source:
         """Microseconds since 1970, later than every earlier reading."""
         with self._lock:
             return self._tick()
+
+    def random_bits(self, count: int) -> int:
+        """A number of `count` random bits."""
+        with self._lock:
+            return self._bits(count)
 
     def ulid_number(self) -> int:
         """The next ULID as a 128-bit number, greater than every earlier one of this source."""
@@ -122,6 +127,16 @@ def seeded(n: int) -> AbstractContextManager[None]:
 def now() -> datetime:
     """The current time in UTC with microseconds; later than every earlier reading in this context."""
     return _EPOCH + timedelta(0, 0, _source.get().read_us())
+
+
+def now_ms() -> int:
+    """Whole milliseconds since 1970; readings within one millisecond are equal."""
+    return _source.get().read_us() // 1000
+
+
+def random_bits(count: int) -> int:
+    """A number of `count` random bits, from the system or, after `seeded(n)`, the same on every run."""
+    return _source.get().random_bits(count)
 
 
 def ulid() -> str:

@@ -11,6 +11,13 @@ class ArrowStream(Protocol):
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
 
+@runtime_checkable
+class LineSource(Protocol):
+    """Something that holds captured lines, as a mock kernel or a simulated run does."""
+
+    def lines(self) -> Iterator[str]: ...
+
+
 class Progress(Protocol):
     """Told how far a load has come; `kit.io` has one for terminals and notebooks."""
 

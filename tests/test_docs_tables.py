@@ -13,7 +13,7 @@ from kit.schema import TABLES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "tables.md"
 ROW = re.compile(r"^\| `(\w+)` \| ([^|]+) \| ", re.MULTILINE)
-VIEWS = ("events", "edges", "neurons")
+VIEWS = ("events", "edges", "neurons", "record_refs", "amendments")
 
 
 def rows(table: str) -> str:

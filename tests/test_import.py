@@ -52,7 +52,14 @@ def loaded(statement: str) -> set[str]:
     return set(json.loads(run.stdout))
 
 
-@pytest.mark.parametrize("statement", ["import kit", "import kit; dir(kit); kit.__all__; kit.__version__"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import kit",
+        "import kit; dir(kit); kit.__all__; kit.__version__",
+        "import kit; kit.syncropel.Client; kit.syncropel.testing.MockKernel()",
+    ],
+)
 def test_importing_the_kit_loads_nothing_heavy(statement: str) -> None:
     assert "kit" in loaded(statement)
     assert loaded(statement) & HEAVY == set()

@@ -17,7 +17,7 @@ import pytest
 KIT = Path(__file__).resolve().parents[1] / "kit"
 LAYERS = (
     {"errors", "typing", "palette"},
-    {"schema", "ids", "kernel", "table"},
+    {"schema", "ids", "kernel", "table", "jsontext"},
     {"cosmonapse", "syncropel", "auki", "store"},
     {"trace", "io", "replay", "sim"},
     {"compare", "plot", "export", "scale"},

@@ -4,8 +4,9 @@ import codecs
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import pyarrow as pa
 
@@ -40,6 +41,7 @@ class ArrayReader:
     skipped: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     bom: bool = False
+    note: str | None = None
     tail: int | None = None
     incomplete: str | None = None
     _text: str = ""
@@ -56,15 +58,8 @@ class ArrayReader:
         return self.digest.hexdigest()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the elements in order; a batch is never empty."""
-        rows: list[tuple[int, int, str]] = []
-        for row in self._elements():
-            rows.append(row)
-            if len(rows) == BATCH_ELEMENTS:
-                yield _batch(rows)
-                rows = []
-        if rows:
-            yield _batch(rows)
+        """Return the elements in order; a batch is never empty."""
+        return batched(self._elements())
 
     def _elements(self) -> Iterator[tuple[int, int, str]]:
         if self._begins_with("\ufeff"):
@@ -202,8 +197,17 @@ def _closing(text: str, begin: int) -> int | None:
     return None
 
 
-def _batch(rows: list[tuple[int, int, str]]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays(
-        [pa.array(column, kind) for column, kind in zip(zip(*rows, strict=True), SCHEMA.types, strict=True)],
-        schema=SCHEMA,
-    )
+def batched(rows: Iterable[tuple[int, int, str]]) -> Iterator[pa.RecordBatch]:
+    """Yield (line, byte_offset, text) rows as batches of `SCHEMA`; a batch is never empty."""
+    for chunk in _chunks(rows, BATCH_ELEMENTS):
+        columns = zip(*chunk, strict=True)
+        yield pa.RecordBatch.from_arrays(
+            [pa.array(column, kind) for column, kind in zip(columns, SCHEMA.types, strict=True)], schema=SCHEMA
+        )
+
+
+def _chunks(rows: Iterable[tuple[int, int, str]], size: int) -> Iterator[list[tuple[int, int, str]]]:
+    """Yield the rows in lists of `size`; as itertools.batched does from Python 3.12 on."""
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -40,6 +40,7 @@ class ColumnarReader:
     skipped: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     bom: bool = False
+    note: str | None = None
     tail: int | None = None
     incomplete: str | None = None
 

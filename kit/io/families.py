@@ -5,33 +5,63 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import duckdb
 import pyarrow as pa
 
 from kit import schema
-from kit.cosmonapse import identity
+from kit.cosmonapse import identity as signal_identity
 from kit.cosmonapse.examine import Refusal
 from kit.cosmonapse.journal import ROWS
 from kit.cosmonapse.load import Loading
 from kit.cosmonapse.wire import Level
 from kit.io.lines import Rejected
+from kit.io.recordings import DocumentReader, SegmentReader
+from kit.store import identity
+from kit.store.identity import Identified
 from kit.store.store import append_rows
 from kit.store.transaction import Load
+from kit.syncropel import content as record_content
+from kit.syncropel.load import Loading as RecordLoading
 from kit.typing import Row
 
 
 class EntryReader(Protocol):
     """Reads a source once; what it counts is complete when `batches` is exhausted (see `kit.io.lines`)."""
 
-    line: int
-    position: int
-    skipped: int
-    bom: bool
-    tail: int | None
-    incomplete: str | None
-    rejected: list[Rejected]
+    @property
+    def line(self) -> int:
+        """Lines, elements or entries so far."""
+
+    @property
+    def position(self) -> int:
+        """Bytes so far, decompressed."""
+
+    @property
+    def skipped(self) -> int:
+        """Blank and comment lines."""
+
+    @property
+    def bom(self) -> bool:
+        """Whether it began with a byte-order mark."""
+
+    @property
+    def tail(self) -> int | None:
+        """Offset of a last line without a newline."""
+
+    @property
+    def incomplete(self) -> str | None:
+        """Why it broke off."""
+
+    @property
+    def note(self) -> str | None:
+        """What else is to be known of it."""
+
+    @property
+    def rejected(self) -> list[Rejected]:
+        """Entries that cannot be text."""
 
     def batches(self) -> Iterator[pa.RecordBatch]: ...
 
@@ -67,8 +97,18 @@ class Family:
     release: Release = _nothing
 
 
+def _identified(append: Callable[[Load, int, EntryReader, Level], list[Row]], family: Identified) -> Family:
+    return Family(append, partial(identity.settle, family=family), partial(identity.release, family=family))
+
+
 def _signals(load: Load, source_id: int, reader: EntryReader, level: Level) -> list[Row]:
     loading = Loading(load.connection, load.run, source_id, level)
+    loading.load(reader.batches())
+    return loading.quarantine
+
+
+def _records(load: Load, source_id: int, reader: EntryReader, level: Level) -> list[Row]:
+    loading = RecordLoading(load.connection, load.run, source_id, level)
     loading.load(reader.batches())
     return loading.quarantine
 
@@ -93,7 +133,18 @@ def _small(name: str) -> Callable[[Load, int, EntryReader, Level], list[Row]]:
     return append
 
 
+def _sensors(load: Load, source_id: int, reader: EntryReader, level: Level) -> list[Row]:
+    """Append a segment or a document of a recording, whose readers make rows of tables of their own."""
+    assert isinstance(reader, DocumentReader | SegmentReader)  # noqa: S101  `load` pairs readers with families
+    for table, batch in reader.tables(load.run, source_id):
+        load.append(table, batch)
+    return []
+
+
 FAMILIES = {
-    "signals": Family(_signals, identity.settle, identity.release),
+    "signals": _identified(_signals, signal_identity),
+    "records": _identified(_records, record_content),
     **{name: Family(_small(name)) for name in ROWS},
+    "logs": Family(_sensors),
+    "log_documents": Family(_sensors),
 }

@@ -4,12 +4,14 @@ import glob
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from kit.errors import ArgumentError, SourceError, SourceNotFoundError
-from kit.typing import ArrowStream, Reader
+from kit.io.members import MANIFEST, FolderBytes, folder_files
+from kit.io.recordings import Part, parts
+from kit.typing import ArrowStream, LineSource, Reader
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".txt", ".parquet", ".arrow", ".feather", ".ipc")
 COMPRESSIONS = (".gz", ".zst", ".zstd", ".bz2")
@@ -24,18 +26,26 @@ class Input:
     size: int | None = None
     path: Path | None = None
     table: ArrowStream | None = None
+    folder: Path | None = None
+    """The folder whose JSON files are the entries of this one source."""
+    part: Part | None = None
+    """A file of a recording, read by its own reader."""
 
 
 def inputs(source: Any) -> list[Input]:
     """Return the inputs behind `source`: a path, a glob, a folder, a list, a file object, lines, or Arrow.
 
-    Files of a glob or a folder come sorted by name; a folder gives the captures directly in it.
+    Files of a glob or a folder come sorted by name; a folder gives the captures directly in it. A folder that has
+    none, but JSON files further down, is one source: an export of one file a record. A folder with sensor logs under it
+    gives each of their files as well.
     Raises SourceNotFoundError where nothing is found, ArgumentError for what cannot be a source.
     """
     if isinstance(source, str | os.PathLike):
         return _paths(os.fspath(source))
     if isinstance(source, bytes | bytearray | memoryview):
         raise ArgumentError("bytes are neither a path nor a stream: wrap them in io.BytesIO, or split them into lines")
+    if isinstance(source, LineSource):
+        return [Input(f"<{type(source).__name__}>", lambda: Lines(iter(source.lines())))]
     if isinstance(source, ArrowStream):
         return [Input("<table>", lambda: io.BytesIO(), table=source)]
     if hasattr(source, "read"):
@@ -47,7 +57,7 @@ def inputs(source: Any) -> list[Input]:
         return [Input("<lines>", lambda: Lines(lines))]
     raise ArgumentError(
         f"cannot load {type(source).__name__}: give a path, a glob, a folder, a list of these, a file object, "
-        "an iterable of lines, or an Arrow table"
+        "an iterable of lines, something with lines(), or an Arrow table"
     )
 
 
@@ -59,13 +69,23 @@ def _once(found: list[Input]) -> list[Input]:
 def _names_a_source(item: object) -> bool:
     if isinstance(item, str):
         return not item.lstrip().startswith(("{", "["))
-    return isinstance(item, os.PathLike | ArrowStream) or hasattr(item, "read")
+    return isinstance(item, os.PathLike | ArrowStream | LineSource) or hasattr(item, "read")
 
 
 def _paths(text: str) -> list[Input]:
     path = Path(text).expanduser()
     if path.is_dir():
-        found = sorted(child for child in path.iterdir() if child.is_file() and is_capture(child))
+        recording = [replace(_file(part.path, str(part.path)), part=part) for part in parts(path)]
+        taken = {item.path for item in recording}
+        found = sorted(
+            child for child in path.iterdir() if child.is_file() and is_capture(child) and child not in taken
+        )
+        if recording:
+            return [*(_file(child, str(child)) for child in found), *recording]
+        if not [child for child in found if child.name != MANIFEST] and [
+            child for child in folder_files(path) if child.name != MANIFEST
+        ]:
+            return [Input(text, lambda: FolderBytes(path), None, path, folder=path)]
         if not found:
             raise SourceNotFoundError(f"{text}: the folder holds no capture (looked for {', '.join(SUFFIXES)})")
         return [_file(child, str(child)) for child in found]

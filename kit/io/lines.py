@@ -57,6 +57,7 @@ class LineReader:
     skipped: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     bom: bool = False
+    note: str | None = None
     tail: int | None = None
     """Offset of a last line that no newline ends, None where the stream ends with one."""
     incomplete: str | None = None

@@ -13,7 +13,10 @@ from kit.io.columnar import ColumnarReader
 from kit.io.families import FAMILIES, EntryReader, Family
 from kit.io.inputs import Input, inputs
 from kit.io.lines import LineReader
+from kit.io.members import MemberReader
+from kit.io.pages import PageReader
 from kit.io.progress import progress_for
+from kit.io.recordings import DocumentReader, SegmentReader
 from kit.io.report import Findings, LoadReport, SourceCounts, Timing, findings, source_counts
 from kit.io.resume import compare, resumed
 from kit.io.sniff import Kind, kind
@@ -69,6 +72,7 @@ def _loaded(
         undo_all(connection)
         load = Load(connection, run)
         pending = [_appended(load, item, level, progress) for item in found]
+        load.flush()
     try:
         with store.transaction() as connection:
             load = Load(connection, run)
@@ -146,6 +150,11 @@ class _Pending:
                 if compared.verdict == "same":
                     load.note(self.source_id, compared.broken is None, _note(known.note, False, compared.broken))
                     return
+                if self._replaces(compared.verdict):
+                    load.forget(self.source_id)
+                    self.reader = _reader(stream, self.item, self.what)
+                    self.append(load)
+                    return
                 if compared.verdict == "grown" and self.what.container == "lines":
                     self._forget_tail(load, known)
                     self.reader = resumed(stream, known, compared)
@@ -157,6 +166,10 @@ class _Pending:
                 self.append(load)
         finally:
             progress.finish()
+
+    def _replaces(self, verdict: str) -> bool:
+        """Whether a file of a recording takes the place of what it was: a document always, a segment that grew."""
+        return self.item.part is not None and (verdict == "grown" or self.item.part.document is not None)
 
     def _forget_tail(self, load: Load, known: Known) -> None:
         """Take out what became of a last line without a newline: it may have grown, and is read again."""
@@ -196,16 +209,18 @@ class _Pending:
             "lines": reader.line,
             "skipped": reader.skipped + self.skipped,
             "complete": reader.incomplete is None,
-            "note": _note(self.known and self.known.note, reader.bom, reader.incomplete),
+            "note": _note(self.known and self.known.note, reader.bom, reader.incomplete, reader.note),
             "tail": reader.tail,
         }
 
 
-def _note(earlier: str | None, bom: bool, incomplete: str | None) -> str | None:
+def _note(earlier: str | None, bom: bool, incomplete: str | None, more: str | None = None) -> str | None:
     """Return what else is to be known of a source; of an earlier load's note, the byte-order mark stays."""
     notes = [BOM_NOTE] if bom or (earlier or "").startswith(BOM_NOTE) else []
     if incomplete:
         notes.append(f"incomplete: {incomplete}; what came before is loaded")
+    if more:
+        notes.append(more)
     return "; ".join(notes) or None
 
 
@@ -214,7 +229,7 @@ def _appended(load: Load, item: Input, level: Level, progress: Progress) -> _Pen
     progress.start(item.uri, item.size)
     try:
         with _opened(item, progress) as stream:
-            what = Kind("table", "signals") if item.table is not None else kind(stream.peek())
+            what = _kind(item, stream)
             known = load.known(item.uri, what.family) if item.path is not None else None
             if known is not None:
                 return _Pending(item, what, level, known.source_id, None, known)
@@ -225,15 +240,33 @@ def _appended(load: Load, item: Input, level: Level, progress: Progress) -> _Pen
         progress.finish()
 
 
+def _kind(item: Input, stream: Peekable) -> Kind:
+    if item.part is not None:
+        return Kind("file", "logs" if item.part.document is None else "log_documents")
+    if item.table is not None:
+        return Kind("table", "signals")
+    found = kind(stream.peek())
+    return Kind("folder", found.family) if item.folder is not None else found
+
+
 @contextmanager
 def _opened(item: Input, progress: Progress) -> Iterator[Peekable]:
     with closing(_Metered(item.open(), item.uri, progress)) as raw:
-        yield decompressed(raw)
+        # A file of a recording is read as it is, whatever its first bytes are.
+        yield decompressed(raw) if item.part is None else Peekable(raw)
 
 
 def _reader(stream: Peekable, item: Input, what: Kind) -> EntryReader:
+    if item.part is not None and item.part.document is not None:
+        return DocumentReader(item.part.document)
+    if item.part is not None and item.part.log is not None:
+        return SegmentReader(item.part, item.part.log)
     if what.container == "array":
         return ArrayReader(stream)
     if what.container in ("parquet", "arrow", "arrow_stream", "table"):
         return ColumnarReader(stream, item.table, what.container, item.uri)
+    if what.container in ("pages", "document"):
+        return PageReader(stream, whole=what.container == "document")
+    if what.container in ("tar", "folder"):
+        return MemberReader(stream, item.folder)
     return LineReader(stream)

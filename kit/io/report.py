@@ -10,6 +10,9 @@ import duckdb
 
 from kit.schema import ROW_TABLES, columns
 
+NAMED = 3
+"""Sources that a report names where many are alike."""
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -128,13 +131,17 @@ class LoadReport:
             found.append(f"{self.skipped:,} blank or comment lines skipped")
         if self.flags:
             found.append("flags: " + ", ".join(f"{flag} {count:,}" for flag, count in self.flags.items()))
-        for source in self.sources:
-            if source.new_lines != source.lines:
-                found.append(
-                    f"{_named(source.uri)}: {source.new_lines:,} of the lines are new, the others were loaded before"
-                )
-            if source.note:
-                found.append(f"{_named(source.uri)}: {source.note}")
+        grown = [source for source in self.sources if 0 < source.new_lines < source.lines]
+        same = [source for source in self.sources if not source.new_lines and source.lines]
+        for source in grown:
+            found.append(
+                f"{_named(source.uri)}: {source.new_lines:,} of the lines are new, the others were loaded before"
+            )
+        if same:
+            names = ", ".join(_named(source.uri) for source in same[:NAMED])
+            more = f" and {len(same) - NAMED:,} more" if len(same) > NAMED else ""
+            found.append(f"{names}{more}: nothing is new, all lines were loaded before")
+        found += [f"{_named(source.uri)}: {source.note}" for source in self.sources if source.note]
         return found
 
     def _repr_html_(self) -> str:

@@ -5,13 +5,18 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from kit.io.lines import BOM
+from kit.io.members import is_tar
+from kit.io.pages import NAMES
+from kit.jsontext import array_begin
 
 ARROW_FILE, ARROW_STREAM, PARQUET = b"ARROW1", b"\xff\xff\xff\xff", b"PAR1"
 LOOK_AT_LINES = 50
+PAGE_HEAD_BYTES = 4096
+"""Where the array of a page has begun, if it is one."""
 
 
 class Kind(NamedTuple):
-    """The container (`lines`, `array`, `parquet`, `arrow`, `arrow_stream`) and the family of what is in it."""
+    """The container (`lines`, `array`, `pages`, `document`, `tar`, `parquet`, `arrow`, `arrow_stream`) and the family of what is in it."""
 
     container: str
     family: str
@@ -25,14 +30,29 @@ def kind(head: bytes) -> Kind:
         return Kind("arrow", "signals")
     if head.startswith(ARROW_STREAM):
         return Kind("arrow_stream", "signals")
+    if is_tar(head):
+        return Kind("tar", "records")
     text = head.removeprefix(BOM).lstrip(b" \t\r\n")
     if text.startswith(b"[") and not _first_line_is_whole(text):
         first = text[1:].lstrip(b" \t\r\n")
         return Kind("array", _family(_leading_object(first)))
+    begin = text[:PAGE_HEAD_BYTES].decode("utf-8", "replace")
+    if (array := array_begin(begin, NAMES)) is not None:
+        # A page on a line of its own, or one that is the whole document.
+        return Kind("document" if "\n" in begin[:array] or b"\n" not in text else "pages", "records")
+    if text.startswith(b"{") and not _first_line_is_whole(text) and _opens_document(text):
+        return Kind("document", _family(_leading_object(text)))
     objects = [found for line in text.split(b"\n")[:LOOK_AT_LINES] if (found := _leading_object(line))]
     # One odd line must not decide for all the others.
     families = Counter(map(_family, objects)).most_common(1)
     return Kind("lines", families[0][0] if families else "signals")
+
+
+def _opens_document(text: bytes) -> bool:
+    """Whether the first line breaks off inside an object that goes on over the next lines."""
+    line, newline, _ = text.partition(b"\n")
+    line = line.strip()
+    return bool(newline) and (line == b"{" or line.endswith((b",", b"{", b"[")))
 
 
 def _first_line_is_whole(text: bytes) -> bool:
@@ -57,9 +77,13 @@ def _leading_object(text: bytes) -> dict[str, Any]:
 
 
 def _family(item: dict[str, Any]) -> str:
-    """Return the family of an object by its keys (spec/cosmonapse.md 7)."""
+    """Return the family of an object by its keys (spec/cosmonapse.md 7, spec/syncropel.md 1 and 11)."""
     if "card_id" in item and "direction" in item and "type" not in item:
         return "glia_journal"
     if {"id", "kind", "role"} <= item.keys() and "trace_id" not in item:
         return "registry"
+    inner = item.get("record")
+    record = inner if isinstance(inner, dict) else item
+    if {"act", "actor"} <= record.keys() and "trace_id" not in record:
+        return "records"
     return "signals"

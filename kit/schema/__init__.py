@@ -7,12 +7,13 @@ SQL of a table. A table only ever grows: a new column goes to the end with a NUL
 
 import pyarrow as pa
 
-from kit.schema import account, records, signals
+from kit.schema import account, records, sensors, signals
 from kit.schema.column import ARROW, Column, Tables
 from kit.schema.signals import REBUILT
 
 __all__ = [
     "ARROW",
+    "FIRST_OF_LINE",
     "GENERATED",
     "REBUILT",
     "ROW_TABLES",
@@ -28,13 +29,16 @@ __all__ = [
 VERSION = 2
 """Schema version, written into every store."""
 
-ZSTD = frozenset({"id", "trace_id", "parent_id", "ts_text", "payload", "text", "raw", "record"})
+ZSTD = frozenset({"id", "trace_id", "parent_id", "ts_text", "payload", "text", "raw", "record", "body"})
 """Text columns stored with zstd: DuckDB's own choice, FSST, takes three times as long to write them (measured, 2.0)."""
 
-TABLES: Tables = {**account.TABLES, **signals.TABLES, **records.TABLES}
+TABLES: Tables = {**account.TABLES, **signals.TABLES, **records.TABLES, **sensors.TABLES}
 
-ROW_TABLES = (*signals.TABLES, *records.TABLES)
+ROW_TABLES = (*signals.TABLES, *records.TABLES, *sensors.TABLES)
 """Tables whose rows stand for lines of a source."""
+
+FIRST_OF_LINE = {"poses": "part = 0"}
+"""Where a line can have several rows: the condition that one of them meets."""
 
 GENERATED = dict(signals.GENERATED)
 """Text columns that are computed when they are read; appending `raw` to such a table stores it as `text`."""

@@ -38,5 +38,6 @@ TABLES: Tables = {
         Column("id", "VARCHAR", "id of the row it repeats"),
         Column("reencoded", "BOOLEAN", "equal content in other bytes"),
         Column("raw", "VARCHAR", "the line as it stood; NULL where it is as in the row"),
+        Column("family", "VARCHAR", "table of the row it repeats; NULL for signals in a store of schema 1"),
     ),
 }

@@ -10,6 +10,8 @@ ARROW = {
     "VARCHAR[]": pa.list_(pa.string()),
     "BIGINT": pa.int64(),
     "DOUBLE": pa.float64(),
+    "DOUBLE[]": pa.list_(pa.float64()),
+    "FLOAT[]": pa.list_(pa.float32()),
     "BOOLEAN": pa.bool_(),
     "BLOB": pa.binary(),
     "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),

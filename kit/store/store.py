@@ -13,7 +13,7 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from kit.errors import ArgumentError, StoreClosedError, StoreError, StoreVersionError
+from kit.errors import ArgumentError, SourceError, StoreClosedError, StoreError, StoreVersionError
 from kit.schema import GENERATED, ROW_TABLES, TABLES, columns
 from kit.store.failures import translated
 from kit.store.migration import prepare
@@ -171,12 +171,18 @@ def append_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Tabl
 
 
 def raw_line(connection: duckdb.DuckDBPyConnection, run: str, source_id: int, line: int) -> bytes | None:
-    """Return the bytes of one loaded line, wherever it went: row, duplicate or quarantine."""
+    """Return the bytes of one loaded line, wherever it went: row, duplicate or quarantine.
+
+    The payload of a log entry is read from its file, which must still be there; raises SourceError where it is not.
+    """
     place = [run, source_id, line]
     where = "run = ? AND source_id = ? AND line = ?"
     for table in (*ROW_TABLES, "quarantine"):
-        found = connection.execute(f'SELECT raw FROM "{table}" WHERE {where}', place).fetchall()  # noqa: S608
-        if found:
+        kept = "raw" if "raw" in (*columns(table), *GENERATED.get(table, ())) else '"offset", length'
+        found = connection.execute(f'SELECT {kept} FROM "{table}" WHERE {where}', place).fetchall()  # noqa: S608
+        if found and kept != "raw":
+            return _file_bytes(connection, source_id, *found[0])
+        if found and found[0][0] is not None:
             return found[0][0].encode() if isinstance(found[0][0], str) else bytes(found[0][0])
     repeats = connection.execute(f"SELECT id, raw FROM duplicates WHERE {where}", place).fetchall()  # noqa: S608
     for id_, raw in repeats:
@@ -185,6 +191,23 @@ def raw_line(connection: duckdb.DuckDBPyConnection, run: str, source_id: int, li
         original = "SELECT raw FROM signals WHERE run = ? AND id = ? ORDER BY canonical DESC LIMIT 1"
         return str(connection.execute(original, [run, id_]).fetchall()[0][0]).encode()
     return None
+
+
+def _file_bytes(connection: duckdb.DuckDBPyConnection, source_id: int, offset: int, length: int) -> bytes:
+    """Return a range of bytes of the file that a source was."""
+    uri = str(connection.execute("SELECT uri FROM sources WHERE source_id = ?", [source_id]).fetchall()[0][0])
+    try:
+        with Path(uri).open("rb") as file:
+            file.seek(offset)
+            data = file.read(length)
+    except OSError as error:
+        raise SourceError(
+            f"{uri}: the payload at byte {offset:,} stays in the file, which cannot be read ({error.strerror or error}). "
+            "Put it back where it was, or open the store from the folder it was loaded from"
+        ) from error
+    if len(data) < length:
+        raise SourceError(f"{uri}: {length:,} bytes at byte {offset:,} are not there any more; load the file again")
+    return data
 
 
 def _connect(path: Path | None, read_only: bool, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:

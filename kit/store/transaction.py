@@ -8,8 +8,11 @@ import pyarrow as pa
 
 from kit import schema
 from kit.errors import ArgumentError, ConservationError
-from kit.schema import ROW_TABLES
+from kit.schema import FIRST_OF_LINE, ROW_TABLES
 from kit.store.store import append_rows
+
+HELD_BYTES = 64 << 20
+"""Rows that a load holds before it appends them."""
 
 
 class Counts(NamedTuple):
@@ -40,26 +43,60 @@ class Load:
             raise ArgumentError(f"run={run!r}: a run needs a name, like 'capture' or 'before'")
         self.connection = connection
         self.run = run
+        self._held: dict[str, list[pa.RecordBatch]] = {}
+        self._held_bytes = 0
+        self._known: dict[tuple[str, str], Known] | None = None
+        self._next_source: int | None = None
+        self._begun: list[int] = []
 
     def known(self, uri: str, family: str) -> Known | None:
         """Return what is known of an earlier load of `uri` into this run, or None."""
-        found = self.connection.execute(
-            """SELECT source_id, sha256, bytes, lines, skipped, tail, note FROM sources
-               WHERE run = ? AND uri = ? AND family = ? AND sha256 IS NOT NULL ORDER BY source_id DESC LIMIT 1""",
-            [self.run, uri, family],
-        ).fetchall()
-        return Known(*found[0]) if found else None
+        if self._known is None:
+            found = self.connection.execute(
+                """SELECT uri, family, source_id, sha256, bytes, lines, skipped, tail, note FROM sources
+                   WHERE run = ? AND sha256 IS NOT NULL ORDER BY source_id""",
+                [self.run],
+            ).fetchall()
+            self._known = {(row[0], row[1]): Known(*row[2:]) for row in found}
+        return self._known.get((uri, family))
 
     def new_source(self) -> int:
         """Return a number no source of the store has, marked as loading until `finish`; a new run is entered."""
-        if not self.connection.execute("SELECT 1 FROM runs WHERE run = ?", [self.run]).fetchall():
-            self.connection.execute("INSERT INTO runs (run, kind) VALUES (?, 'capture')", [self.run])
-        found = self.connection.execute(
-            """SELECT coalesce(max(source_id), 0) + 1
-               FROM (SELECT source_id FROM sources UNION ALL SELECT source_id FROM kit_loading)"""
-        ).fetchall()
-        self.connection.execute("INSERT INTO kit_loading VALUES (?, ?)", [self.run, found[0][0]])
-        return int(found[0][0])
+        if self._next_source is None:
+            if not self.connection.execute("SELECT 1 FROM runs WHERE run = ?", [self.run]).fetchall():
+                self.connection.execute("INSERT INTO runs (run, kind) VALUES (?, 'capture')", [self.run])
+            found = self.connection.execute(
+                """SELECT coalesce(max(source_id), 0) + 1
+                   FROM (SELECT source_id FROM sources UNION ALL SELECT source_id FROM kit_loading)"""
+            ).fetchall()
+            self._next_source = int(found[0][0])
+        number, self._next_source = self._next_source, self._next_source + 1
+        self._begun.append(number)
+        return number
+
+    def append(self, table: str, batch: pa.RecordBatch) -> None:
+        """Append rows, by and by: a statement for each of many small batches would take longer than their rows."""
+        self._held.setdefault(table, []).append(batch)
+        self._held_bytes += batch.nbytes
+        if self._held_bytes > HELD_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Bring what `append` still holds into the tables, and mark the new sources as loading."""
+        if self._begun:
+            begun, self._begun = self._begun, []
+            self.connection.execute("INSERT INTO kit_loading SELECT ?, unnest(?)", [self.run, begun])
+        held, self._held, self._held_bytes = self._held, {}, 0
+        for table, batches in held.items():
+            append_rows(self.connection, table, pa.Table.from_batches(batches).unify_dictionaries())
+
+    def forget(self, source_id: int) -> None:
+        """Take out all rows of a source, which is read again."""
+        for table in (*ROW_TABLES, "quarantine", "duplicates"):
+            self.connection.execute(
+                f'DELETE FROM "{table}" WHERE run = ? AND source_id = ?',  # noqa: S608  our names
+                [self.run, source_id],
+            )
 
     def forget_line(self, source_id: int, line: int) -> None:
         """Take out what became of one line, which is read again."""
@@ -83,7 +120,8 @@ class Load:
 
     def _totals(self, tables: Iterable[str], source_ids: Sequence[int]) -> dict[int, int]:
         union = " UNION ALL ".join(
-            f'SELECT source_id FROM "{table}" WHERE run = $run AND list_contains($sources, source_id)'  # noqa: S608
+            f'SELECT source_id FROM "{table}" '  # noqa: S608  our names
+            f"WHERE run = $run AND list_contains($sources, source_id) AND {FIRST_OF_LINE.get(table, 'true')}"
             for table in tables
         )
         found = self.connection.execute(
@@ -97,6 +135,7 @@ class Load:
 
         Raises ConservationError, with all the numbers, where rows + duplicates + quarantined + skipped is not lines.
         """
+        self.flush()
         counts = self.counts([source["source_id"] for source in sources])
         rows = [{"run": self.run, **source, **counts[source["source_id"]]._asdict()} for source in sources]
         for row in rows:

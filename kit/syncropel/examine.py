@@ -32,7 +32,9 @@ FLAGS = (
 
 ACTS = frozenset(ActType.__members__)
 DATA_TYPES = frozenset(DataType.__members__)
-TEXTS = ("id", "act", "actor", "thread", "data_type", "judged_by")
+TEXTS = ("id", "act", "actor", "thread", "data_type")
+TOLD = ("judged_by", "namespace")
+"""What a server adds and never hashes; it is kept as text, whatever it is."""
 SIX_FIELDS = tuple(name for name in HASHED_FIELDS if name != "data_type")
 REDACTED = '{"redacted":true}'
 """The canonical body of a record that came from another namespace without consent (spec/syncropel.md 11)."""
@@ -41,6 +43,7 @@ MAX_DEPTH = 400
 MAX_DIGITS = 4300
 """Digits of an integer that Python, and so the published SDK, reads."""
 BIGINT = range(-(1 << 63), 1 << 63)
+SURROGATE = re.compile("[\ud800-\udfff]")
 BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 
@@ -117,7 +120,7 @@ def parse(text: str, flags: set[str]) -> dict[str, Any] | Refusal:
 
 
 def unwrapped(parsed: Mapping[str, Any], flags: set[str]) -> tuple[Mapping[str, Any], str]:
-    """Return the record in an object and what it was wrapped in: `bare`, `feed` or `audit`.
+    """Return the record in an object and what it was wrapped in: `bare`, `envelope` or `audit`.
 
     An id that stands outside is the record's own where that has none; where the two differ, the record's counts.
     """
@@ -131,7 +134,7 @@ def unwrapped(parsed: Mapping[str, Any], flags: set[str]) -> tuple[Mapping[str, 
             record = {**record, "id": outer}
         elif inner != outer:
             flags.add("other_id")
-    return record, "audit" if "category" in parsed else "feed"
+    return record, "audit" if "category" in parsed else "envelope"
 
 
 def _not_a_record(record: Mapping[str, Any]) -> Refusal | None:
@@ -221,27 +224,33 @@ def _columns(record: Mapping[str, Any], flags: set[str]) -> dict[str, Any]:
         "kind": kind if isinstance(kind, str) and _encodable(kind) else None,
         "body": _json(body, flags) if "body" in record else None,
         "sequence": sequence if _is_bigint(sequence) else None,
-        "judged_by": record.get("judged_by"),
+        **{name: _text(record[name], flags) if record.get(name) is not None else None for name in TOLD},
         "v": _text(version, flags) if "_v" in inner else None,
     }
 
 
 def _text(value: Any, flags: set[str]) -> str:
     """Return a string as it is, anything else as canonical JSON text."""
-    return value if isinstance(value, str) and _encodable(value) else _json(value, flags)
+    return _storable(value, flags) if isinstance(value, str) else _json(value, flags)
 
 
 def _json(value: Any, flags: set[str]) -> str:
     """Return the canonical text of `value`; where it has none, text that comes as near as can be stored."""
-    text = json.dumps(value, **CANONICAL)
-    if not _encodable(text):
-        flags.add("lone_surrogate")
-        text = json.dumps(value, **{**CANONICAL, "ensure_ascii": True})
-    try:
-        json.dumps(value, allow_nan=False)
-    except ValueError:
-        flags.add("nonfinite")
+    text = _storable(json.dumps(value, **CANONICAL), flags)
+    if any(name in text for name in ("NaN", "Infinity")):
+        try:
+            json.dumps(value, allow_nan=False)
+        except ValueError:
+            flags.add("nonfinite")
     return text
+
+
+def _storable(text: str, flags: set[str]) -> str:
+    """Return `text` with U+FFFD for each lone surrogate: neither UTF-8 nor DuckDB's JSON has a form for one."""
+    if _encodable(text):
+        return text
+    flags.add("lone_surrogate")
+    return SURROGATE.sub("\ufffd", text)
 
 
 def _below(row: Mapping[str, Any], level: Level) -> Refusal | None:

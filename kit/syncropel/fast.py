@@ -70,10 +70,10 @@ class _Wrapped(msgspec.Struct, gc=False):
 
 
 Row = tuple[
-    str, str, str, str, int, str, list[str], str | None, bytes, int | None, str | None, str | None, str, int
+    str, str, str, str, int, str, list[str], str | None, bytes, int | None, str | None, str | None, str | None, str, int
 ]
-"""id, act, actor, thread, clock, data_type, parents, kind, body, sequence, judged_by, v, wrapper, and how many keys
-are outside of the body, each counted once. A plain tuple: a named one takes as long to make as all that is in it."""
+"""id, act, actor, thread, clock, data_type, parents, kind, body, sequence, judged_by, namespace, v, wrapper, and how many
+keys are outside of the body, each counted once. A plain tuple: a named one takes as long to make as all that is in it."""
 
 
 class _Floats(dict[str, Any]):
@@ -130,7 +130,7 @@ class RecordReader:
         kind, version = record.body.get("kind"), record.body.get("_v")
         if (version is not None or "_v" in record.body) and type(version) is not int:
             return None
-        sequence, judged_by = record.sequence, record.judged_by
+        sequence, judged_by, namespace = record.sequence, record.judged_by, record.namespace
         return (
             record.id,
             record.act,
@@ -143,6 +143,7 @@ class RecordReader:
             body,
             None if sequence is UNSET else sequence,
             None if judged_by is UNSET else judged_by,
+            None if namespace is UNSET else namespace,
             None if version is None else str(version),
             wrapper,
             keys + _added(record),
@@ -175,7 +176,7 @@ class RecordReader:
             raise Outside("a record and its wrapper are not told apart")
         self._wrapped_last = True
         keys = 9 + (outer.id is not UNSET) + (outer.category is not UNSET) + (outer.thread is not UNSET)
-        return outer.record, "feed" if outer.category is UNSET else "audit", keys
+        return outer.record, "envelope" if outer.category is UNSET else "audit", keys
 
 
 def _body(record: _Record) -> bytes:

@@ -21,7 +21,22 @@ from kit import schema
 from kit.syncropel.examine import Level, Refusal, record_row
 from kit.syncropel.fast import RecordReader, Row
 
-READ = ("id", "act", "actor", "thread", "clock", "data_type", "parents", "kind", "body", "sequence", "judged_by", "v", "wrapper")
+READ = (
+    "id",
+    "act",
+    "actor",
+    "thread",
+    "clock",
+    "data_type",
+    "parents",
+    "kind",
+    "body",
+    "sequence",
+    "judged_by",
+    "namespace",
+    "v",
+    "wrapper",
+)
 """Columns that the fast way reads off a line, in the order of its rows."""
 QUOTE, COLON, BACKSLASH, SMALL_U, ZERO = map(ord, '":\\u0')
 SPACES = np.isin(np.arange(256), np.frombuffer(b" \t\r\n", np.uint8))
@@ -60,7 +75,9 @@ class Loading:
             self._failure = error
 
     def _rows(self, reader: RecordReader, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-        text = batch.column("text").cast(pa.large_string()).view(pa.large_binary())
+        # Views of text cannot be chosen from (Arrow 26 has no kernel for it).
+        batch = batch.set_column(2, "text", batch.column("text").cast(pa.string()))
+        text = batch.column("text").view(pa.binary())
         rows = list(map(reader.row, text.to_numpy(zero_copy_only=False)))
         plain = _plain(text, rows)
         if len(plain):
@@ -83,12 +100,15 @@ class Loading:
             "conflict": pa.repeat(False, count),
             "flags": pa.array([[]] * count, pa.list_(pa.string())),
             "canonical": pa.repeat(True, count),
-            "raw": lines.column("text").cast(pa.string()),
+            "raw": lines.column("text"),
             "clock_text": pa.array(map(str, read["clock"]), pa.string()),
         }
         shape = schema.arrow("records")
         return pa.RecordBatch.from_arrays(
-            [columns[name] if name in columns else pa.array(read[name], kind) for name, kind in zip(shape.names, shape.types, strict=True)],
+            [
+                columns[name] if name in columns else pa.array(read[name], kind)
+                for name, kind in zip(shape.names, shape.types, strict=True)
+            ],
             schema=shape,
         )
 
@@ -105,24 +125,24 @@ class Loading:
         return pa.RecordBatch.from_pylist(rows, schema=schema.arrow("records"))
 
 
-def _plain(text: pa.LargeBinaryArray, rows: list[Row | None]) -> Ints:
+def _plain(text: pa.BinaryArray, rows: list[Row | None]) -> Ints:
     """Return the indexes of lines that were read and have no repeated key."""
     read = [i for i, row in enumerate(rows) if row is not None]
     if not read:
         return np.empty(0, np.int64)
     taken = [row for row in rows if row is not None]
-    bodies = pa.array([row[8] for row in taken], pa.large_binary())
+    bodies = pa.array([row[8] for row in taken], pa.binary())
     index = np.array(read)
     sites, doubtful = _sites(text)
     inside, _ = _sites(bodies)
-    outside = np.array([row[13] for row in taken])
+    outside = np.array([row[-1] for row in taken])
     found: Ints = index[(sites[index] == inside + outside) & ~doubtful[index]]
     return found
 
 
-def _sites(text: pa.LargeBinaryArray) -> tuple[Ints, NDArray[np.bool_]]:
+def _sites(text: pa.BinaryArray) -> tuple[Ints, NDArray[np.bool_]]:
     """Return how many pairs of a quote and a colon are in each text, and which texts may hide some."""
-    bounds = np.frombuffer(text.buffers()[1], np.int64)[text.offset : text.offset + len(text) + 1]
+    bounds = np.frombuffer(text.buffers()[1], np.int32)[text.offset : text.offset + len(text) + 1]
     octets = np.zeros(bounds[-1] + 6, np.uint8)  # six more, so that what follows a place is always there
     octets[: bounds[-1]] = np.frombuffer(text.buffers()[2], np.uint8)[: bounds[-1]]
     octets, following = octets[:-1], octets[1:]
@@ -138,5 +158,7 @@ def _escaped(octets: NDArray[np.uint8], following: NDArray[np.uint8]) -> Ints:
     """Return where a quote or a colon is written as an escape with four digits."""
     places = np.flatnonzero((octets == BACKSLASH) & (following == SMALL_U))
     code = octets[places[:, None] + np.arange(2, 6)] | 0x20  # letters as small ones; digits stay as they are
-    found: Ints = places[(code == np.frombuffer(b"0022", np.uint8)).all(1) | (code == np.frombuffer(b"003a", np.uint8)).all(1)]
+    found: Ints = places[
+        (code == np.frombuffer(b"0022", np.uint8)).all(1) | (code == np.frombuffer(b"003a", np.uint8)).all(1)
+    ]
     return found

@@ -74,7 +74,9 @@ def test_an_older_store_opens_with_all_it_had_and_takes_more(old: Path, small_ca
 @pytest.mark.usefixtures("grown")
 def test_an_older_store_is_not_completed_read_only_and_says_how(old: Path) -> None:
     before = old.read_bytes()
-    with pytest.raises(StoreVersionError, match=rf"schema 1, this kit has {schema.VERSION}\. Open it once without read_only=True"):
+    with pytest.raises(
+        StoreVersionError, match=rf"schema 1, this kit has {schema.VERSION}\. Open it once without read_only=True"
+    ):
         kit.open(old, read_only=True)
     assert old.read_bytes() == before
 

@@ -1,0 +1,153 @@
+"""`ClockGraph`: conversion between any two clocks, along the shortest path of time transform logs (spec/auki.md 4.3)."""
+
+import heapq
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from kit.auki.clock import ClockSamples, Method, Readings, clock_samples, joined
+from kit.auki.load import OnError, table
+from kit.auki.manifest import Ref
+from kit.auki.recording import Recording
+from kit.errors import ClockError, NoClockPath
+
+ClockName = Ref | str
+"""A clock: a reference, or its id where only one clock has it, or `peer/id`."""
+
+
+class ClockEdge(NamedTuple):
+    """Samples between two clocks: the log they are from, and both clocks."""
+
+    log_id: str
+    begin: Ref
+    end: Ref
+    samples: ClockSamples
+
+
+class Leg(NamedTuple):
+    """An edge as a path goes along it."""
+
+    edge: ClockEdge
+    inverse: bool
+
+
+@dataclass(frozen=True)
+class ClockGraph:
+    """Clocks joined by time transform logs. A clock is peer, id and hash: another hash is another epoch."""
+
+    edges: tuple[ClockEdge, ...]
+
+    def clocks(self) -> list[Ref]:
+        """Return the clocks, in order."""
+        return sorted({clock for edge in self.edges for clock in (edge.begin, edge.end)})
+
+    def clock(self, name: ClockName) -> Ref:
+        """Return the clock of a name. Raises NoClockPath, naming the clocks there are, where it is none or several."""
+        found = [clock for clock in self.clocks() if _means(name, clock)]
+        if len(found) == 1:
+            return found[0]
+        known = ", ".join(f"{clock} ({clock.hash})" for clock in found or self.clocks())
+        raise NoClockPath(f"{'no' if not found else len(found)} clock {_shown(name)!r}: there are {known or 'none'}")
+
+    def path(self, begin: ClockName, end: ClockName) -> list[Leg]:
+        """Return the fewest logs that lead from one clock to another; of as many, those of the least uncertainty.
+
+        Raises NoClockPath, with what each of the two reaches, where none do.
+        """
+        first, last = self.clock(begin), self.clock(end)
+        legs = self._search(first)
+        if last not in legs:
+            reached, other = (sorted(map(str, self._search(clock))) for clock in (first, last))
+            raise NoClockPath(
+                f"no time transforms lead from {first} to {last}: {first} reaches {', '.join(reached)}; "
+                f"{last} is reached from {', '.join(other)}"
+            )
+        return legs[last]
+
+    def convert(
+        self,
+        ts_ns: ArrayLike,
+        begin: ClockName,
+        end: ClockName,
+        *,
+        method: Method = "linear",
+        extrapolate: bool = True,
+    ) -> Readings:
+        """Return readings of clock `begin` as readings of `end`: exact, with the summed uncertainty and all flags.
+
+        `method` counts for logs that are walked forward, see `ClockSamples.convert`. Raises NoClockPath.
+        """
+        legs = self.path(begin, end)
+        ns = np.atleast_1d(np.asarray(ts_ns))
+        if not legs:
+            ints = ns.astype(np.int64)
+            return Readings(ints, np.zeros(len(ints), np.int64), np.zeros(len(ints), np.uint8))
+        steps = []
+        for edge, inverse in legs:
+            how: Method = "linear" if inverse else method
+            steps.append(edge.samples.convert(ns, method=how, extrapolate=extrapolate, inverse=inverse))
+            ns = steps[-1].ns
+        return joined(steps)
+
+    def _search(self, first: Ref) -> dict[Ref, list[Leg]]:
+        """Return the best path to every clock that `first` reaches."""
+        around = self._around()
+        done: dict[Ref, list[Leg]] = {}
+        pending: list[tuple[int, int, tuple[str, ...], Ref, list[Leg]]] = [(0, 0, (), first, [])]
+        while pending:
+            count, uncertainty, names, clock, legs = heapq.heappop(pending)
+            if clock in done:
+                continue
+            done[clock] = legs
+            for leg in around.get(clock, []):
+                after = leg.edge.begin if leg.inverse else leg.edge.end
+                cost = uncertainty + int(np.median(leg.edge.samples.uncertainty_ns))
+                # Names make paths of equal cost sort the same way every time, and before legs are compared.
+                reached = (count + 1, cost, (*names, leg.edge.log_id, str(leg.inverse)), after, [*legs, leg])
+                if after not in done:
+                    heapq.heappush(pending, reached)
+        return done
+
+    def _around(self) -> Mapping[Ref, list[Leg]]:
+        found: dict[Ref, list[Leg]] = {}
+        for edge in self.edges:
+            found.setdefault(edge.begin, []).append(Leg(edge, False))
+            found.setdefault(edge.end, []).append(Leg(edge, True))
+        return found
+
+
+def clock_graph(recording: Recording, *, on_error: OnError = "skip_entry") -> ClockGraph:
+    """Return the clocks of a recording. A log without a sample that can be used joins nothing."""
+    edges = []
+    for log in recording.logs:
+        begin, end = log.manifest.ref("from_clock"), log.manifest.ref("to_clock")
+        if log.kind != "time_transform" or begin is None or end is None:
+            continue
+        rows = table(log, on_error=on_error)
+        columns = [rows.column(name).to_numpy() for name in ("ts_ns", "offset_ns", "uncertainty_ns")]
+        try:
+            edges.append(ClockEdge(log.log_id, begin, end, clock_samples(*columns)))
+        except ClockError:
+            continue
+    return ClockGraph(_distinct(edges))
+
+
+def _distinct(edges: Iterable[ClockEdge]) -> tuple[ClockEdge, ...]:
+    """Return the edges in order of their logs; of copies of a log the first."""
+    found: dict[str, ClockEdge] = {}
+    for edge in edges:
+        found.setdefault(edge.log_id, edge)
+    return tuple(found[log_id] for log_id in sorted(found))
+
+
+def _means(name: ClockName, clock: Ref) -> bool:
+    if isinstance(name, Ref):
+        return name.id == clock.id and name.peer_id in ("", clock.peer_id) and name.hash in ("", clock.hash)
+    return name in (clock.id, str(clock))
+
+
+def _shown(name: ClockName) -> str:
+    return str(name)
