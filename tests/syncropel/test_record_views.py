@@ -82,7 +82,10 @@ REFS = [
     ([{"kind": "a.b", "id": "x"}, {"kind": "a.b", "id": "x"}], [("a.b", "x"), ("a.b", "x")]),
     ({"kind": "a.b", "id": "x"}, [("a.b", "x")]),
     ({"music_artist": "mbid:1"}, [("music_artist", "mbid:1")]),
-    ({"a/b~c.d": {"id": "1"}, "other": [{"kind": "k", "id": "2"}, "3"]}, [("a/b~c.d", "1"), ("k", "2"), ("other", "3")]),
+    (
+        {"a/b~c.d": {"id": "1"}, "other": [{"kind": "k", "id": "2"}, "3"]},
+        [("a/b~c.d", "1"), ("k", "2"), ("other", "3")],
+    ),
     (["x", 5, None, {"kind": 5, "id": "y"}], [(None, "x"), (None, None), (None, None), (None, "y")]),
     ([], []),
     ("text", []),
@@ -127,9 +130,13 @@ def test_every_odd_parent_has_its_state() -> None:
     with kit.open() as study:
         made.into(study)
         rows = study.execute("SELECT child, parent, state FROM record_edges WHERE child <> parent")
-        states = Counter(state for state, in study.execute("SELECT state FROM record_edges"))
+        states = Counter(state for (state,) in study.execute("SELECT state FROM record_edges"))
     assert states == {"attached": 5, "missing_parent": 1, "cross_trace": 1, "self_parent": 1, "cycle": 3}
-    assert {(child, parent) for child, parent, state in rows if state == "cycle"} == {("b", "a"), ("a", "c"), ("c", "b")}
+    assert {(child, parent) for child, parent, state in rows if state == "cycle"} == {
+        ("b", "a"),
+        ("a", "c"),
+        ("c", "b"),
+    }
     assert (below, "c", "attached") in rows
 
 
@@ -218,6 +225,6 @@ def test_the_views_leave_the_table_as_it_is(sample: Study) -> None:
     len(sample.amendments())
     len(sample.refs(corrected=True, erased=True))
     assert sample.execute("SELECT sum(hash(COLUMNS(*))) FROM records") == before
-    raw = [line for line, in sample.execute("SELECT raw FROM records ORDER BY line")]
+    raw = [line for (line,) in sample.execute("SELECT raw FROM records ORDER BY line")]
     assert set(raw) == set(SAMPLE.read_text("utf-8").split("\n")[:-1])
     assert json.loads(raw[0])["act"] == "INTEND"
