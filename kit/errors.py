@@ -9,6 +9,10 @@
     │   ├── StoreClosedError        used after close()
     │   ├── StoreFullError          (OSError) the disk is full; nothing was written
     │   └── ConservationError       a load that does not add up; it was rolled back
+    ├── RegistryError               a registry store: a foreign file, a missing folder, a refusal of the server
+    │   ├── RegistryClosedError     used before connect() or after close()
+    │   ├── RegistryTimeoutError    (TimeoutError) the file stays locked, or the server does not answer
+    │   └── RegistryConnectionError (ConnectionError) no server, a lost connection, a wrong password
     ├── NotFoundError               (LookupError) no such event, trace, run or data set
     ├── ArgumentError               (ValueError) a call that cannot mean anything
     ├── SignalError                 (ValueError) a Signal that breaks the protocol
@@ -18,9 +22,10 @@
     │   │   └── SegmentExistsError  (FileExistsError) an append that goes back into a segment that is there
     │   ├── PayloadError            an entry whose payload cannot be decoded
     │   ├── ManifestError           a log manifest
-    │   └── RegistryError           a registry entry: id, hash or content
+    │   └── RegistryEntryError      a registry entry: id, hash or content
     ├── ClockError                  (ValueError) clock samples that cannot be used
-    │   └── NoClockPath             (LookupError) no chain of time transforms between two clocks
+    │   ├── NoClockPath             (LookupError) no chain of time transforms between two clocks
+    │   └── NoUtcError              no clock of the logs is declared as UTC
     ├── GeometryError               (ValueError) a zero quaternion, axes that are no frame
     │   └── NoFramePath             (LookupError) no chain of poses between two frames
     ├── SyncropelKindError          (ValueError) a kind or scope that breaks the grammar
@@ -69,6 +74,22 @@ class ConservationError(StoreError):
     """A load whose counts do not add up; it was rolled back."""
 
 
+class RegistryError(KitError):
+    """A registry store refused; nothing of the call was written."""
+
+
+class RegistryClosedError(RegistryError):
+    """A registry store was used before `connect()` or after `close()`."""
+
+
+class RegistryTimeoutError(RegistryError, TimeoutError):
+    """The file of a registry stayed locked by another connection, or its server did not answer in time."""
+
+
+class RegistryConnectionError(RegistryError, ConnectionError):
+    """There is no way to the server of a registry: it is down, the connection was lost, or it lets nobody in."""
+
+
 class NotFoundError(KitError, LookupError):
     """No such event, trace, run or data set."""
 
@@ -105,7 +126,7 @@ class ManifestError(LogError):
     """A log manifest that lacks a key or holds a value that cannot be."""
 
 
-class RegistryError(LogError):
+class RegistryEntryError(LogError):
     """A registry entry with a bad id, content that is not its hash's, or no such entry."""
 
 
@@ -115,6 +136,10 @@ class ClockError(KitError, ValueError):
 
 class NoClockPath(ClockError, LookupError):
     """No chain of time transforms joins two clocks; the message names what each reaches."""
+
+
+class NoUtcError(ClockError):
+    """No clock of the logs is declared as UTC, or several are; nothing is guessed."""
 
 
 class GeometryError(KitError, ValueError):
@@ -163,6 +188,10 @@ class SubscribeError(KitError):
 
 class ClientClosedError(KitError, RuntimeError):
     """A client was used after `close()`."""
+
+
+class ClockMappingWarning(UserWarning):
+    """The times of a capture and the clocks of the logs do not fit each other; the message gives the numbers."""
 
 
 class MissingExtraError(KitError, ImportError):

@@ -7,9 +7,13 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from postgres_server import PostgresServer
 
 os.environ["TZ"] = "America/St_Johns"
 os.environ["MPLBACKEND"] = "Agg"
@@ -48,3 +52,18 @@ def seeded() -> Iterator[None]:
 
     with ids.seeded(7):
         yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator["PostgresServer"]:
+    """A running PostgreSQL; a test that stops it starts it again."""
+    from postgres_server import running
+
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def dsn(postgres: "PostgresServer") -> str:
+    """The address of an empty schema in PostgreSQL."""
+    return postgres.schema()

@@ -19,7 +19,7 @@ LAYERS = (
     {"errors", "typing", "palette"},
     {"schema", "ids", "kernel", "table", "jsontext"},
     {"cosmonapse", "syncropel", "auki", "store"},
-    {"trace", "io", "replay", "sim"},
+    {"trace", "io", "replay", "sim", "align"},
     {"compare", "plot", "export", "scale"},
     {"widgets"},
     {"notebook", "datasets", "cli", "__init__", "__main__"},

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kit.auki import jcs
-from kit.errors import LogError, RegistryError
+from kit.errors import LogError, RegistryEntryError
 
 Section = Literal["sensors", "clocks", "frames", "detectors"]
 SECTIONS: tuple[Section, ...] = ("sensors", "clocks", "frames", "detectors")
@@ -43,14 +43,14 @@ class RegistryEntry:
 
 
 def check_id(text: str) -> str:
-    """Return an id that may be registered. Raises RegistryError for an empty one, or one with `>`, `@` or white space."""
+    """Return an id that may be registered. Raises RegistryEntryError for an empty one, or one with `>`, `@` or white space."""
     if not text or any(char in ">@" or char.isspace() for char in text):
-        raise RegistryError(f"id {text!r} cannot be registered: it is empty or holds '>', '@' or white space")
+        raise RegistryEntryError(f"id {text!r} cannot be registered: it is empty or holds '>', '@' or white space")
     return text
 
 
 def path_of(app_root: Path, section: Section, peer_id: str, id: str, hash: str) -> Path:
-    """Return where an entry is kept; `/` in an id stands as `__`. Raises RegistryError for a name that leads elsewhere."""
+    """Return where an entry is kept; `/` in an id stands as `__`. Raises RegistryEntryError for a name that leads elsewhere."""
     parts = [_part(text) for text in (peer_id, id, hash)]
     return app_root / "registries" / section / parts[0] / parts[1] / f"{parts[2]}.json"
 
@@ -58,20 +58,20 @@ def path_of(app_root: Path, section: Section, peer_id: str, id: str, hash: str) 
 def _part(text: str) -> str:
     part = text.replace("/", "__")
     if part in ("", ".", "..") or set(part) & set("\\\0"):
-        raise RegistryError(f"{text!r} cannot be a file name")
+        raise RegistryEntryError(f"{text!r} cannot be a file name")
     return part
 
 
 def write(app_root: Path, section: Section, body: Mapping[str, Any]) -> RegistryEntry:
     """Register an entry: write its canonical bytes under their hash, and return it.
 
-    Raises RegistryError for a bad id, missing keys, axes that are not orthogonal, or a sensor whose frame is not registered.
+    Raises RegistryEntryError for a bad id, missing keys, axes that are not orthogonal, or a sensor whose frame is not registered.
     """
     if missing := [key for key in REQUIRED[section] if key not in body]:
-        raise RegistryError(f"an entry of {section} without {', '.join(missing)}")
+        raise RegistryEntryError(f"an entry of {section} without {', '.join(missing)}")
     id = check_id(str(body[ID_KEYS[section]]))
     if section == "frames" and len({_axis(way) for way in _ways(body)}) < 3:
-        raise RegistryError(f"axes {body['axes']!r} of frame {id!r} are not three different directions")
+        raise RegistryEntryError(f"axes {body['axes']!r} of frame {id!r} are not three different directions")
     frame = body.get("frame")
     if section == "sensors" and isinstance(frame, dict):
         _check_frame(app_root, id, frame)
@@ -86,7 +86,7 @@ def write(app_root: Path, section: Section, body: Mapping[str, Any]) -> Registry
 def _check_frame(app_root: Path, id: str, frame: Mapping[str, Any]) -> None:
     path = path_of(app_root, "frames", *(str(frame.get(part, "")) for part in ("peer_id", "id", "hash")))
     if not path.is_file():
-        raise RegistryError(f"sensor {id!r} is on the frame {frame!r}, which is not registered: register it first")
+        raise RegistryEntryError(f"sensor {id!r} is on the frame {frame!r}, which is not registered: register it first")
 
 
 def _ways(body: Mapping[str, Any]) -> list[str]:
@@ -103,26 +103,26 @@ def _axis(way: str) -> str | None:
 def read(app_root: Path, section: Section, peer_id: str, id: str, hash: str) -> RegistryEntry:
     """Return an entry, in either layout of the paths, after its hash and id were checked.
 
-    Raises RegistryError where it is not there, or where its content has another hash or id.
+    Raises RegistryEntryError where it is not there, or where its content has another hash or id.
     """
     path = path_of(app_root, section, peer_id, id, hash)
     older = path.parents[2] / path.parent.name / path.name
     found = next((file for file in (path, older) if file.is_file()), None)
     if found is None:
-        raise RegistryError(f"registry entry not found: kind={section.removesuffix('s')} id={id!r} hash={hash}")
+        raise RegistryEntryError(f"registry entry not found: kind={section.removesuffix('s')} id={id!r} hash={hash}")
     entry = parse(jcs.read_bytes(found), section, found)
     if entry.problems:
-        raise RegistryError(f"{found}: {entry.problems[0]}")
+        raise RegistryEntryError(f"{found}: {entry.problems[0]}")
     return entry
 
 
 def parse(data: bytes, section: Section, path: Path) -> RegistryEntry:
-    """Return the entry of a file's bytes, with what is wrong in `problems`. Raises RegistryError where it is no JSON object."""
+    """Return the entry of a file's bytes, with what is wrong in `problems`. Raises RegistryEntryError where it is no JSON object."""
     try:
         body = jcs.parse_object(data, path)
         actual = jcs.hash_of(body)
     except LogError as error:
-        raise RegistryError(str(error)) from error
+        raise RegistryEntryError(str(error)) from error
     problems = []
     if actual != path.stem:
         problems.append(f"registry hash mismatch: expected {path.stem}, got {actual}")

@@ -80,9 +80,11 @@ def open_store(store: Path) -> "Study":
 
 
 def named(sources: Sequence[str]) -> list[Any]:
-    """Return the sources with `-` as standard input."""
+    """Return the sources with `-` as standard input; the address of a server stays text."""
+    from kit.cosmonapse.registry.dsn import is_dsn
+
     # As Path, so that no name is taken for a line of JSON.
-    return [_standard_input() if source == "-" else Path(source) for source in sources]
+    return [_standard_input() if source == "-" else source if is_dsn(source) else Path(source) for source in sources]
 
 
 def _standard_input() -> Any:

@@ -1,4 +1,4 @@
-"""Cosmonapse signals: the model, its exact bytes, its builders, and the checks a capture line must pass."""
+"""Cosmonapse: the model of a signal, its exact bytes, builders and checks; and the registry stores."""
 
 from kit.cosmonapse.builders import (
     agent_output_signal,
@@ -33,6 +33,13 @@ from kit.cosmonapse.builders import (
     thought_delta_signal,
     tool_call_signal,
     tool_result_signal,
+)
+from kit.cosmonapse.registry import (
+    MemoryRegistryStore,
+    NeuronRecord,
+    PostgresRegistryStore,
+    RegistryStore,
+    SqliteRegistryStore,
 )
 from kit.cosmonapse.signal import Directed, Signal, directed_to, new_engram_id, new_event_id, new_trace_id
 from kit.cosmonapse.types import (
@@ -70,10 +77,15 @@ __all__ = [
     "SYNAPSE_TYPES",
     "Directed",
     "Level",
+    "MemoryRegistryStore",
+    "NeuronRecord",
+    "PostgresRegistryStore",
     "Problem",
     "Profile",
+    "RegistryStore",
     "Signal",
     "SignalType",
+    "SqliteRegistryStore",
     "agent_output_signal",
     "audit_signal",
     "axon_types",

@@ -107,7 +107,7 @@ def parse(text: str, flags: set[str]) -> Mapping[str, Any] | Refusal:
         flags.add("nonfinite")
         return float(name)
 
-    if _depth(text) > MAX_DEPTH:
+    if depth(text) > MAX_DEPTH:
         return Refusal("bad_json", f"nested deeper than {MAX_DEPTH} levels")
     decoder = json.JSONDecoder(object_pairs_hook=pairs, parse_constant=constant, parse_int=_integer)
     begin = len(text) - len(text.lstrip(" \t\n\r"))
@@ -127,7 +127,7 @@ def parse(text: str, flags: set[str]) -> Mapping[str, Any] | Refusal:
     return value
 
 
-def _depth(text: str) -> int:
+def depth(text: str) -> int:
     """Return how many objects and lists are open at once at most; told by brackets, whatever else `text` is."""
     deepest = depth = 0
     if text.count("[") + text.count("{") > MAX_DEPTH:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from kit import schema
 from kit.cosmonapse import identity as signal_identity
+from kit.cosmonapse.database import database_row
 from kit.cosmonapse.examine import Refusal
 from kit.cosmonapse.journal import ROWS
 from kit.cosmonapse.load import Loading
@@ -113,21 +114,27 @@ def _records(load: Load, source_id: int, reader: EntryReader, level: Level) -> l
     return loading.quarantine
 
 
-def _small(name: str) -> Callable[[Load, int, EntryReader, Level], list[Row]]:
-    """Return the loader of a registry snapshot or a journal, which are small: entry by entry."""
-    table, make = ROWS[name]
+Made = tuple[str, Row] | Refusal
+"""What an entry becomes: a row, with the name of its table, or nothing."""
+
+
+def _small(make: Callable[[str], Made]) -> Callable[[Load, int, EntryReader, Level], list[Row]]:
+    """Return the loader of what is small, as a registry, a journal, a memory: entry by entry."""
 
     def append(load: Load, source_id: int, reader: EntryReader, level: Level) -> list[Row]:
-        rows, refused = [], []
+        refused = []
         for batch in reader.batches():
+            rows: dict[str, list[Row]] = {}
             for line, offset, text in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 place = {"run": load.run, "source_id": source_id, "line": line}
                 outcome = make(text)
                 if isinstance(outcome, Refusal):
                     refused.append({**place, "byte_offset": offset, **outcome._asdict(), "raw": text.encode()})
                 else:
-                    rows.append({**place, **outcome, "raw": text})
-        append_rows(load.connection, table, pa.Table.from_pylist(rows, schema=schema.arrow(table)))
+                    table, row = outcome
+                    rows.setdefault(table, []).append({**place, **row, "raw": text})
+            for table, made in rows.items():
+                append_rows(load.connection, table, pa.Table.from_pylist(made, schema=schema.arrow(table)))
         return refused
 
     return append
@@ -141,10 +148,21 @@ def _sensors(load: Load, source_id: int, reader: EntryReader, level: Level) -> l
     return []
 
 
+def _into(table: str, make: Callable[[str], Row | Refusal]) -> Callable[[str], Made]:
+    """Return `make` for a family whose rows all go to one table."""
+
+    def made(text: str) -> Made:
+        outcome = make(text)
+        return outcome if isinstance(outcome, Refusal) else (table, outcome)
+
+    return made
+
+
 FAMILIES = {
     "signals": _identified(_signals, signal_identity),
     "records": _identified(_records, record_content),
-    **{name: Family(_small(name)) for name in ROWS},
+    **{name: Family(_small(_into(*how))) for name, how in ROWS.items()},
+    "database": Family(_small(database_row)),
     "logs": Family(_sensors),
     "log_documents": Family(_sensors),
 }

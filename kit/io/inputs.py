@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from kit.cosmonapse.registry.dsn import is_dsn, without_password
 from kit.errors import ArgumentError, SourceError, SourceNotFoundError
 from kit.io.members import MANIFEST, FolderBytes, folder_files
 from kit.io.recordings import Part, parts
@@ -30,10 +31,17 @@ class Input:
     """The folder whose JSON files are the entries of this one source."""
     part: Part | None = None
     """A file of a recording, read by its own reader."""
+    dsn: str | None = None
+    """Address of a database server; there is nothing to `open` then."""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it can be read again under its name, and compared with what was read before."""
+        return self.path is not None or self.dsn is not None
 
 
 def inputs(source: Any) -> list[Input]:
-    """Return the inputs behind `source`: a path, a glob, a folder, a list, a file object, lines, or Arrow.
+    """Return the inputs behind `source`: a path, a glob, a folder, a list, a file object, lines, Arrow, or a dsn.
 
     Files of a glob or a folder come sorted by name; a folder gives the captures directly in it. A folder that has
     none, but JSON files further down, is one source: an export of one file a record. A folder with sensor logs under it
@@ -41,7 +49,8 @@ def inputs(source: Any) -> list[Input]:
     Raises SourceNotFoundError where nothing is found, ArgumentError for what cannot be a source.
     """
     if isinstance(source, str | os.PathLike):
-        return _paths(os.fspath(source))
+        text = os.fspath(source)
+        return [Input(without_password(text), lambda: io.BytesIO(), dsn=text)] if is_dsn(text) else _paths(text)
     if isinstance(source, bytes | bytearray | memoryview):
         raise ArgumentError("bytes are neither a path nor a stream: wrap them in io.BytesIO, or split them into lines")
     if isinstance(source, LineSource):
@@ -57,7 +66,7 @@ def inputs(source: Any) -> list[Input]:
         return [Input("<lines>", lambda: Lines(lines))]
     raise ArgumentError(
         f"cannot load {type(source).__name__}: give a path, a glob, a folder, a list of these, a file object, "
-        "an iterable of lines, something with lines(), or an Arrow table"
+        "an iterable of lines, something with lines(), an Arrow table, or the address of a PostgreSQL server"
     )
 
 

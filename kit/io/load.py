@@ -20,12 +20,14 @@ from kit.io.recordings import DocumentReader, SegmentReader
 from kit.io.report import Findings, LoadReport, SourceCounts, Timing, findings, source_counts
 from kit.io.resume import compare, resumed
 from kit.io.sniff import Kind, kind
+from kit.io.sqlite import sqlite_rows
 from kit.io.streams import Peekable, decompressed
 from kit.store.migration import undo_all
 from kit.store.store import Store
 from kit.store.transaction import Known, Load
 from kit.typing import Progress, Reader
 
+DATABASE = Kind("lines", "database")
 BOM_NOTE = "began with a byte-order mark"
 
 
@@ -40,7 +42,8 @@ def load(
     """Load `source` into `run` of `store` and return the account of its lines.
 
     `source` is a path, a glob, a folder, a list of these, a binary or text file object, an iterable of lines,
-    or an Arrow table of our own schema; gzip, zstd and bzip2 are told by their first bytes. A file that was
+    an Arrow table of our own schema, or the address (dsn) of a PostgreSQL server; SQLite, gzip, zstd and bzip2 are
+    told by their first bytes. A file that was
     loaded before and has grown is continued; one that has not changed adds nothing. It is all or
     nothing: an error, an interrupt or a kill leaves the store as it was. Raises SourceError, StoreError or
     ArgumentError; a bad line raises nothing, it goes to quarantine.
@@ -50,7 +53,7 @@ def load(
     shown = progress_for(progress)
     begun = time.monotonic()
     # A file that is named twice, as by overlapping patterns, is one source.
-    found = list({item.path or id(item): item for item in inputs(source)}.values())
+    found = list({item.path or item.dsn or id(item): item for item in inputs(source)}.values())
     with store.loading:
         loaded, (reasons, flags, reencoded) = _loaded(store, run, found, level, shown)
     seconds = time.monotonic() - begun
@@ -145,7 +148,7 @@ class _Pending:
     def _continue(self, load: Load, known: Known, progress: Progress) -> None:
         progress.start(self.item.uri, self.item.size)
         try:
-            with _opened(self.item, progress) as stream:
+            with _opened(self.item, progress) as (stream, _):
                 compared = compare(stream, known)
                 if compared.verdict == "same":
                     load.note(self.source_id, compared.broken is None, _note(known.note, False, compared.broken))
@@ -161,7 +164,7 @@ class _Pending:
                     self.append(load)
                     return
             self.known, self.source_id = None, load.new_source()
-            with _opened(self.item, progress) as stream:
+            with _opened(self.item, progress) as (stream, self.what):
                 self.reader = _reader(stream, self.item, self.what)
                 self.append(load)
         finally:
@@ -197,7 +200,7 @@ class _Pending:
 
     def account(self) -> dict[str, Any] | None:
         """Return the row of `sources` but for the counts, None where nothing is new."""
-        reader = self.reader
+        reader, part = self.reader, self.item.part
         if reader is None:
             return None
         return {
@@ -211,6 +214,7 @@ class _Pending:
             "complete": reader.incomplete is None,
             "note": _note(self.known and self.known.note, reader.bom, reader.incomplete, reader.note),
             "tail": reader.tail,
+            "log_id": None if part is None or part.log is None else part.log.log_id,
         }
 
 
@@ -228,9 +232,8 @@ def _appended(load: Load, item: Input, level: Level, progress: Progress) -> _Pen
     """Append the lines of a new source; one that an earlier load knows is left for later."""
     progress.start(item.uri, item.size)
     try:
-        with _opened(item, progress) as stream:
-            what = _kind(item, stream)
-            known = load.known(item.uri, what.family) if item.path is not None else None
+        with _opened(item, progress) as (stream, what):
+            known = load.known(item.uri, what.family) if item.lasting else None
             if known is not None:
                 return _Pending(item, what, level, known.source_id, None, known)
             source = _Pending(item, what, level, load.new_source(), _reader(stream, item, what))
@@ -240,20 +243,29 @@ def _appended(load: Load, item: Input, level: Level, progress: Progress) -> _Pen
         progress.finish()
 
 
-def _kind(item: Input, stream: Peekable) -> Kind:
-    if item.part is not None:
-        return Kind("file", "logs" if item.part.document is None else "log_documents")
-    if item.table is not None:
-        return Kind("table", "signals")
-    found = kind(stream.peek())
-    return Kind("folder", found.family) if item.folder is not None else found
-
-
 @contextmanager
-def _opened(item: Input, progress: Progress) -> Iterator[Peekable]:
+def _opened(item: Input, progress: Progress) -> Iterator[tuple[Peekable, Kind]]:
+    """Open an input and say what it is; the rows of a database come as lines."""
     with closing(_Metered(item.open(), item.uri, progress)) as raw:
-        # A file of a recording is read as it is, whatever its first bytes are.
-        yield decompressed(raw) if item.part is None else Peekable(raw)
+        if item.part is not None:
+            # A file of a recording is read as it is, whatever its first bytes are.
+            yield Peekable(raw), Kind("file", "logs" if item.part.document is None else "log_documents")
+        elif item.table is not None:
+            yield Peekable(raw), Kind("table", "signals")
+        elif item.dsn is not None:
+            # Here, so that files load where asyncpg is not installed.
+            from kit.io.server import server_rows
+
+            with closing(server_rows(item.dsn)) as rows:
+                yield Peekable(rows), DATABASE
+        else:
+            stream = decompressed(raw)
+            what = kind(stream.peek())
+            if what.container == "sqlite":
+                with sqlite_rows(stream, item.path, item.uri) as lines:
+                    yield Peekable(lines), DATABASE
+            else:
+                yield stream, what if item.folder is None else Kind("folder", what.family)
 
 
 def _reader(stream: Peekable, item: Input, what: Kind) -> EntryReader:

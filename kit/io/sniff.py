@@ -4,19 +4,24 @@ import json
 from collections import Counter
 from typing import Any, NamedTuple
 
+from kit.cosmonapse.database import is_database_row
 from kit.io.lines import BOM
 from kit.io.members import is_tar
 from kit.io.pages import NAMES
 from kit.jsontext import array_begin
 
 ARROW_FILE, ARROW_STREAM, PARQUET = b"ARROW1", b"\xff\xff\xff\xff", b"PAR1"
+SQLITE = b"SQLite format 3\0"
 LOOK_AT_LINES = 50
 PAGE_HEAD_BYTES = 4096
 """Where the array of a page has begun, if it is one."""
 
 
 class Kind(NamedTuple):
-    """The container (`lines`, `array`, `pages`, `document`, `tar`, `parquet`, `arrow`, `arrow_stream`) and the family of what is in it."""
+    """The container and the family of what is in it.
+
+    Containers: `lines`, `array`, `pages`, `document`, `tar`, `parquet`, `arrow`, `arrow_stream`, `sqlite`.
+    """
 
     container: str
     family: str
@@ -32,6 +37,8 @@ def kind(head: bytes) -> Kind:
         return Kind("arrow_stream", "signals")
     if is_tar(head):
         return Kind("tar", "records")
+    if head.startswith(SQLITE):
+        return Kind("sqlite", "database")
     text = head.removeprefix(BOM).lstrip(b" \t\r\n")
     if text.startswith(b"[") and not _first_line_is_whole(text):
         first = text[1:].lstrip(b" \t\r\n")
@@ -86,4 +93,6 @@ def _family(item: dict[str, Any]) -> str:
     record = inner if isinstance(inner, dict) else item
     if {"act", "actor"} <= record.keys() and "trace_id" not in record:
         return "records"
+    if is_database_row(item):
+        return "database"
     return "signals"

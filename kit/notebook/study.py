@@ -9,15 +9,16 @@ from kit import io
 from kit.cosmonapse.wire import Level
 from kit.io.remove import remove
 from kit.notebook.records import RecordVerbs
+from kit.notebook.sensors import SensorVerbs
 from kit.notebook.signals import SignalVerbs
 from kit.table import Table
 from kit.typing import Progress
 
 
-class Study(SignalVerbs, RecordVerbs):
+class Study(SignalVerbs, RecordVerbs, SensorVerbs):
     """A store with the verbs of an analysis; a context manager, closed at the end of its block.
 
-    The verbs of each family are in a class of their own: `SignalVerbs`, `RecordVerbs`.
+    The verbs of each family are in a class of their own: `SignalVerbs`, `RecordVerbs`, `SensorVerbs`.
     """
 
     report: io.LoadReport | None = None
@@ -26,7 +27,7 @@ class Study(SignalVerbs, RecordVerbs):
     def load(
         self, source: Any, *, run: str = "capture", level: Level = "loose", progress: "bool | Progress | None" = None
     ) -> io.LoadReport:
-        """Load a path, glob, folder, list, file object, lines or Arrow table into `run`; see `kit.io.load`."""
+        """Load a path, glob, folder, list, file object, lines, Arrow table or database into `run`; see `kit.io.load`."""
         self.report = io.load(self, source, run=run, level=level, progress=progress)
         return self.report
 

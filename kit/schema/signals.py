@@ -1,4 +1,4 @@
-"""Tables of the Cosmonapse protocol: signals, registry snapshots, Glia journals."""
+"""Tables of the Cosmonapse protocol: signals, registries, Glia journals, engrams."""
 
 from kit.schema.column import PLACE, Column, Tables
 
@@ -54,6 +54,27 @@ TABLES: Tables = {
         Column("hash", "VARCHAR", "first 16 hex digits of the judged text's SHA-256"),
         Column("record", "JSON", "the whole journal record"),
         Column("raw", "VARCHAR", "the line as it stood"),
+    ),
+    "engram_entries": (
+        *PLACE,
+        Column("id", "VARCHAR", "eng_ id of the entry"),
+        Column("engram_kind", "VARCHAR", "kind of engram that keeps it"),
+        Column("merge_key", "VARCHAR", "key that upserts and merges find it by, or NULL"),
+        Column("content", "JSON", "what is remembered"),
+        Column("tags", "VARCHAR[]", "tags"),
+        Column("meta", "JSON", "meta object"),
+        Column("version", "BIGINT", "1 when it was added, one more with each change"),
+        Column("created_at", "TIMESTAMPTZ", "when it was added"),
+        Column("updated_at", "TIMESTAMPTZ", "when it was last changed"),
+        Column("deleted_at", "TIMESTAMPTZ", "when it was deleted, or NULL"),
+        Column("raw", "VARCHAR", "the row as JSON text"),
+    ),
+    "engram_imprints": (
+        *PLACE,
+        Column("imprint_id", "VARCHAR", "id of the IMPRINT signal that was carried out"),
+        Column("entry_id", "VARCHAR", "id of the entry it wrote to"),
+        Column("seen_at", "TIMESTAMPTZ", "when it was carried out"),
+        Column("raw", "VARCHAR", "the row as JSON text"),
     ),
 }
 
