@@ -47,7 +47,7 @@ def shown(made: Written, **switches: Any) -> dict[str, dict[str, Any]]:
 def outcomes(made: Written, **options: Any) -> dict[tuple[str, str], str]:
     with kit.open() as study:
         made.into(study)
-        return {(row["id"], row["target"]): row["outcome"] for row in study.amendments(**options)}
+        return {(row["id"], row["target"] or row["old_kind"]): row["outcome"] for row in study.amendments(**options)}
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_the_sample_is_amended_as_stated(sample: Study) -> None:
     assert sum(row["erased"] for row in rows) == 24
     assert sum(bool(row["corrected_by"]) for row in rows) == 38
     assert [row["target"][:6] for row in sample.conflicts()] == ["6fae2b"]
-    found = Counter((row["amendment"], row["outcome"]) for row in sample.amendments())
+    found = Counter((row["what"], row["outcome"]) for row in sample.amendments())
     assert found["correction", "unresolved"] == 8
     assert found["erasure", "unresolved"] == 8
     assert found["scope_transfer", "applied"] == 1
