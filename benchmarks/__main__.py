@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import generate
+from benchmarks import generate, sensors
 from benchmarks.measure import Case, Summary, compare, markdown
 
 HERE = Path(__file__).parent
@@ -170,7 +170,12 @@ def first_look(rounds: int) -> str:
     return "\n".join(["## First look", "", markdown(found), "", *goals])
 
 
-SECTIONS: dict[str, Section] = {"load": loading, "structure": structure, "first": first_look}
+def sensor_logs(rounds: int) -> str:
+    """Poses, images and lookups of sensor logs."""
+    return sensors.section(DATA, run, goal, markdown, rounds)
+
+
+SECTIONS: dict[str, Section] = {"load": loading, "structure": structure, "first": first_look, "sensors": sensor_logs}
 LARGE: dict[str, Section] = {"load-10M": large, "structure-5M": growth}
 
 

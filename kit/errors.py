@@ -31,6 +31,8 @@
     ├── SyncropelKindError          (ValueError) a kind or scope that breaks the grammar
     ├── SyncropelReadError          (OSError) a server that did not answer a read
     ├── SubscribeError              a live stream that broke off
+    ├── InferError                  (RuntimeError) a question that was not taken
+    ├── InferTimeoutError           (TimeoutError) a question that was not answered in time
     ├── ClientClosedError           (RuntimeError) a client used after close()
     └── MissingExtraError           (ImportError) an optional library is not installed
 
@@ -184,6 +186,14 @@ class SubscribeError(KitError):
             f"SubscribeError(reason={self.reason!r}, message={self.message!r}, "
             f"attempt={self.attempt!r}, next_retry_s={self.next_retry_s!r})"
         )
+
+
+class InferError(KitError, RuntimeError):
+    """A question that the server did not take."""
+
+
+class InferTimeoutError(KitError, TimeoutError):
+    """A question that nobody answered in time."""
 
 
 class ClientClosedError(KitError, RuntimeError):

@@ -20,7 +20,7 @@ LAYERS = (
     {"schema", "ids", "kernel", "table", "jsontext"},
     {"cosmonapse", "syncropel", "auki", "store"},
     {"trace", "io", "replay", "sim", "align"},
-    {"compare", "plot", "export", "scale"},
+    {"compare", "crosscheck", "plot", "export", "scale"},
     {"widgets"},
     {"notebook", "datasets", "cli", "__init__", "__main__"},
 )

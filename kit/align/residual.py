@@ -68,7 +68,7 @@ class Residuals:
         best, low, high = self.consensus
         return (
             f"{self.fitting:,} of {len(self):,} tool calls fit the mapping as it is, {best:,} would fit one that is "
-            f"{-high / 1e9:.3f} to {-low / 1e9:.3f} s later"
+            f"{-high / 1e9:+.3f} to {-low / 1e9:+.3f} s further on"
         )
 
 

@@ -15,6 +15,7 @@ from kit.auki.clock import Method as ClockMethod
 from kit.auki.clock_graph import ClockName
 from kit.auki.frame import FrameName
 from kit.auki.track import Extrapolate, Semantics
+from kit.crosscheck import Rule, Tolerances, crosscheck
 from kit.store.store import Store
 from kit.table import Table
 
@@ -131,6 +132,18 @@ class SensorVerbs(Store):
         """Return for each instant of a log, of signals or records what other logs have then; see `kit.align.align`."""
         options: dict[str, Any] = {"clock": clock, "method": method, "tolerance_ns": tolerance_ns}
         return Table(aligning.align(self, self._paths(run), base, others, **options), name="aligned")
+
+    def crosscheck(
+        self,
+        rules: Sequence[str | Rule] | None = None,
+        *,
+        clock: ClockName | Utc | None = None,
+        tolerances: Tolerances | None = None,
+        run: str | None = None,
+    ) -> Table:
+        """Return what agents and records say that sensors contradict; see `kit.crosscheck.crosscheck`."""
+        found = crosscheck(self, self._paths(run), rules, clock=clock, tolerances=tolerances)
+        return Table(found, name="findings")
 
     def payload(
         self,
