@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kit.store.store import Store
-from kit.trace.lookup import Ids, Ints, Lookup, column, ints, keys, picked
+from kit.trace.lookup import Ids, Ints, Lookup, column, ints, picked, plain
 
 Mask = npt.NDArray[np.bool_]
 
@@ -122,21 +122,23 @@ def forest(store: Store, run: str | None = None) -> Forest:
         types = lent("forest_types", store.arrow(_TYPES))
         runs = lent("forest_runs", store.arrow(_RUNS, {"run": run}))
         found, repeats = store.arrow(_EVENTS), store.arrow(_REPEATS)
-    names = tuple(types["type"].to_pylist())
-    columns = {name: ints(found[name]) for name in ("row", "type", "run", "ts", "parent")}
+    columns = {name: plain(found[name]) for name in ("row", "type", "run", "ts", "parent")}
     traces, columns["trace"] = _traces(found["trace_id"], columns["run"], runs["run"])
+    found = found.drop_columns(["trace_id"])
     find = Lookup(_ids(found, "id", "key"))
     cause = find(_ids(found, "parent_id", "cause"))
     columns["parent"] = np.where(cause >= 0, cause, columns["parent"])
     order = _order(columns, found["id"])
-    phantoms, columns = _with_phantoms(store, columns, found, traces, types["type"])
-    place = _reorder(columns, np.concatenate([order, np.arange(len(order), len(columns["row"]))]))
     repeated = find(_ids(repeats, "id", "key"))
+    del find, cause
+    phantoms, columns = _with_phantoms(store, columns, found, traces, types["type"])
+    del found
+    place = _reorder(columns, np.concatenate([order, np.arange(len(order), len(columns["row"]))]))
     known = repeated >= 0
-    clash = known & (ints(repeats["conflict"]) > 0)
+    clash = known & (plain(repeats["conflict"]) > 0)
     columns["surplus"] = np.bincount(place[repeated[known]], minlength=len(place))
     columns["conflicts"] = np.bincount(place[repeated[clash]], minlength=len(place))
-    return grown(traces, names, phantoms, columns)
+    return grown(traces, tuple(types["type"].to_pylist()), phantoms, columns)
 
 
 def grown(traces: pa.Table, types: tuple[str, ...], phantoms: pa.Table, columns: dict[str, Ints]) -> Forest:
@@ -240,20 +242,21 @@ class Lent:
 _FIRST_PHANTOM = -3
 
 _TYPES = """
-SELECT type, row_number() OVER (ORDER BY type) - 1 AS number
+SELECT type, (row_number() OVER (ORDER BY type) - 1)::INTEGER AS number
 FROM (SELECT DISTINCT type FROM signals UNION SELECT 'TASK') ORDER BY type
 """
 
 _RUNS = """
-SELECT run, row_number() OVER (ORDER BY run) - 1 AS number
+SELECT run, (row_number() OVER (ORDER BY run) - 1)::INTEGER AS number
 FROM (SELECT DISTINCT run FROM signals WHERE $run IS NULL OR run = $run) ORDER BY run
 """
 
-# One scan: what costs is to decompress the texts. The keys are for `Lookup`.
+# One scan, and narrow numbers: to decompress the texts and to touch new memory is most of the time. The keys are for
+# `Lookup`.
 _EVENTS = """
-SELECT s.rowid AS row, s.id, s.parent_id, s.trace_id, s.directed_id, hash(s.id) AS key, hash(s.parent_id) AS cause,
+SELECT s.rowid AS row, s.id, s.parent_id, s.trace_id, hash(s.id) AS key, hash(s.parent_id) AS cause,
        k.number AS type, r.number AS run, coalesce(epoch_us(s.ts), 9223372036854775807) AS ts,
-       CASE WHEN s.parent_id IS NULL THEN -1 ELSE -2 END AS parent
+       CASE WHEN s.parent_id IS NULL THEN -1::TINYINT ELSE -2::TINYINT END AS parent
 FROM signals s JOIN forest_types k ON k.type = s.type JOIN forest_runs r ON r.run = s.run
 WHERE s.canonical
 """
@@ -265,26 +268,32 @@ FROM (SELECT run, id, 1 AS conflict FROM signals WHERE NOT canonical
 JOIN forest_runs r ON r.run = d.run
 """
 
-# The macro looks for awards in `signals`: here it meets those that are in memory, by their position.
+# The macro looks for awards in `signals`: here it meets those among the odd events, with their position for a rowid.
 _PHANTOMS = """
-WITH signals AS (SELECT *, row AS rowid, true AS canonical FROM forest_awards)
-SELECT *, hash(id) AS key FROM awarded_tasks('forest_orphans') ORDER BY run, id
+WITH odd AS MATERIALIZED (
+    SELECT o.*, s.type, s.directed_id, s.ts FROM forest_odd o JOIN signals s ON s.rowid = o.row
+), lost AS (
+    FROM odd WHERE orphan = 1
+), signals AS (
+    SELECT *, place AS rowid, true AS canonical FROM odd
+)
+SELECT *, hash(id) AS key FROM awarded_tasks('lost') ORDER BY run, id
 """
 
 
 def _ids(found: pa.Table, name: str, key: str) -> Ids:
-    return Ids(found[name], keys(found[key]), ints(found["run"]))
+    return Ids(found[name], plain(found[key]), plain(found["run"]))
 
 
 def _traces(ids: pa.ChunkedArray, run: Ints, runs: pa.ChunkedArray) -> tuple[pa.Table, Ints]:
     """Return the traces in (run, trace_id) order, and the number of each event's."""
     coded = ids.dictionary_encode().combine_chunks()
     by_name = ints(pc.sort_indices(coded.dictionary))
-    rank = np.empty(len(by_name), dtype=np.int64)
-    rank[by_name] = np.arange(len(by_name))
-    trace, there = rank[ints(coded.indices)], np.arange(len(by_name))
+    rank = np.empty(len(by_name), dtype=np.int32)
+    rank[by_name] = np.arange(len(by_name), dtype=np.int32)
+    trace, there = rank[plain(coded.indices)], np.arange(len(by_name))
     if len(runs) > 1:
-        there, trace = np.unique(run * len(by_name) + trace, return_inverse=True)
+        there, trace = np.unique(run.astype(np.int64) * len(by_name) + trace, return_inverse=True)
     many = max(len(by_name), 1)
     names = [runs.take(column(there // many)), coded.dictionary.take(column(by_name[there % many]))]
     return pa.table(names, ["run", "trace_id"]), trace
@@ -308,14 +317,14 @@ def _order(columns: dict[str, Ints], ids: pa.ChunkedArray) -> Ints:
 
 
 def _reorder(columns: dict[str, Ints], order: Ints) -> Ints:
-    """Bring the columns into this order and return the new place of each event; `parent` follows the events."""
+    """Bring the columns into this order, widened, and return each event's new place; `parent` follows the events."""
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     parent = columns["parent"]
     there = parent >= 0
     columns["parent"] = np.where(there, place[np.where(there, parent, 0)], parent) if len(parent) else parent
     for name, values in columns.items():
-        columns[name] = values[order]
+        columns[name] = values[order].astype(np.int64, copy=False)
     return place
 
 
@@ -323,49 +332,31 @@ def _with_phantoms(
     store: Store, columns: dict[str, Ints], found: pa.Table, traces: pa.Table, types: pa.ChunkedArray
 ) -> tuple[pa.Table, dict[str, Ints]]:
     """Return the phantoms, and the columns with them at the end; what hangs on one has it for its parent."""
-    parent, run, names = columns["parent"], columns["run"], types.to_pylist()
-    orphans = np.flatnonzero(parent == MISSING)
-    awards = np.flatnonzero(columns["type"] == names.index("TASK_AWARDED")) if "TASK_AWARDED" in names else orphans[:0]
-    if not len(orphans) or not len(awards):
+    parent, run, trace, names = columns["parent"], columns["run"], columns["trace"], types.to_pylist()
+    orphan = parent == MISSING
+    award = columns["type"] == (names.index("TASK_AWARDED") if "TASK_AWARDED" in names else -1)
+    if not orphan.any() or not award.any():
         return PHANTOMS.empty_table(), columns
+    odd = np.flatnonzero(orphan | award)
+    texts = {name: picked(found[name], odd) for name in ("id", "parent_id")}
+    texts |= {name: traces[name].take(column(trace[odd])) for name in traces.column_names}
+    marked = {"row": column(columns["row"][odd]), "place": column(odd), "orphan": column(orphan[odd])}
     with Lent(store) as lent:
-        lost = lent("forest_orphans", _lendable(orphans, columns, found, traces, types))
-        lent("forest_awards", _lendable(awards, columns, found, traces, types))
+        lent("forest_odd", pa.table(texts | marked))
         phantoms = store.arrow(_PHANTOMS)
-    award = ints(phantoms["award_row"])
-    find = Lookup(Ids(phantoms["id"], keys(phantoms["key"]), run[award]))
-    number = find(Ids(lost["parent_id"], keys(found["cause"])[orphans], run[orphans]))
-    parent[orphans] = np.where(number >= 0, len(parent) + number, MISSING)
+    above = ints(phantoms["award_row"])
+    find = Lookup(Ids(phantoms["id"], plain(phantoms["key"]), run[above]))
+    number = find(Ids(texts["parent_id"], plain(found["cause"])[odd], run[odd]))
+    parent[odd] = np.where(number >= 0, len(parent) + number, parent[odd])
     more = {
         "row": _FIRST_PHANTOM - np.arange(len(phantoms)),
-        "trace": columns["trace"][award],
-        "type": np.full(len(phantoms), names.index("TASK")),
-        "ts": columns["ts"][award],
-        "parent": award,
+        "trace": trace[above],
+        "type": np.full(len(phantoms), names.index("TASK"), dtype=np.int32),
+        "ts": columns["ts"][above],
+        "parent": above.astype(np.int32),
     }
     columns = {name: np.concatenate([columns[name], added]) for name, added in more.items()}
     return phantoms.select(PHANTOMS.names).cast(PHANTOMS), columns
-
-
-def _lendable(
-    where: Ints, columns: dict[str, Ints], found: pa.Table, traces: pa.Table, types: pa.ChunkedArray
-) -> pa.Table:
-    """Return the events at some positions, which grow, with what the rule of the phantoms looks at."""
-    own = {
-        "row": column(where),
-        "type": types.take(column(columns["type"][where])),
-        "ts": _moments(columns["ts"][where]),
-    }
-    own |= {name: picked(found[name], where) for name in ("id", "parent_id", "directed_id")}
-    trace = column(columns["trace"][where])
-    own |= {name: traces[name].take(trace) for name in traces.column_names}
-    return pa.table(own)
-
-
-def _moments(us: Ints) -> pa.Array:
-    """Return microseconds as times, NULL for NO_TIME."""
-    known = np.packbits(us != NO_TIME, bitorder="little")
-    return pa.Array.from_buffers(PHANTOMS.field("ts").type, len(us), [pa.py_buffer(known), pa.py_buffer(us)])
 
 
 def _backward(up: Ints, events: int) -> bool:

@@ -7,6 +7,7 @@ Arrow joins the texts themselves, and the answer is the same.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -60,9 +61,9 @@ class Lookup:
         self._keys = mixed(ids.key, ids.run)
         self._rounds = _rounds(self._keys)
 
-    def __call__(self, wanted: Ids) -> Ints:
+    def __call__(self, wanted: Ids) -> Slots:
         """Return the position of each of `wanted` among the ids, -1 where it is not there."""
-        place = np.full(len(wanted), -1)
+        place = np.full(len(wanted), -1, dtype=np.int32)
         if not len(self._ids) or not len(wanted):
             return place
         if self._rounds is None:
@@ -99,10 +100,10 @@ class Lookup:
         return bool(same == np.count_nonzero(hit))
 
 
-def joined(wanted: Ids, ids: Ids) -> Ints:
+def joined(wanted: Ids, ids: Ids) -> Slots:
     """Return the position of each of `wanted` among `ids` by their texts alone, -1 where it is not there."""
     place = pc.index_in(_composed(wanted), value_set=_composed(ids))
-    return ints(pc.fill_null(place, -1))
+    return plain(pc.fill_null(place, -1)).astype(np.int32, copy=False)
 
 
 def mixed(key: Keys, run: Ints) -> Keys:
@@ -145,9 +146,10 @@ def _slots(keys: Keys, factor: int, bits: int) -> Slots:
     return (spread >> np.uint64(64 - bits)).astype(np.int32)
 
 
-def column(values: Ints) -> pa.Array:
-    """Return `values` as Arrow, sharing memory. Not by `pa.array`, which imports pandas: 0.3 s at first."""
-    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
+def column(values: npt.NDArray[Any]) -> pa.Array:
+    """Return whole numbers or truth values as Arrow. Not by `pa.array`, which imports pandas: 0.3 s at first."""
+    wide = np.ascontiguousarray(values, dtype=np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(wide), [None, pa.py_buffer(wide)])
 
 
 def text(column: pa.ChunkedArray) -> pa.Array:
@@ -156,13 +158,16 @@ def text(column: pa.ChunkedArray) -> pa.Array:
 
 
 def ints(column: pa.ChunkedArray | pa.Array) -> Ints:
-    """Return a column of whole numbers without NULL. Not by `to_numpy`, for the same reason."""
-    return _plain(column).astype(np.int64, copy=False)
+    """Return a column of whole numbers without NULL, widened. Not by `to_numpy`, for the same reason."""
+    return plain(column).astype(np.int64, copy=False)
 
 
-def keys(column: pa.ChunkedArray | pa.Array) -> Keys:
-    """Return a column of hashes without NULL."""
-    return _plain(column).astype(np.uint64, copy=False)
+def plain(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[Any]:
+    """Return a column of whole numbers without NULL, as wide as it is."""
+    if not len(column):
+        return np.zeros(0, dtype=np.int64)
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return np.from_dlpack(array)
 
 
 def picked(texts: pa.ChunkedArray, where: Ints) -> pa.ChunkedArray:
@@ -176,11 +181,4 @@ def picked(texts: pa.ChunkedArray, where: Ints) -> pa.ChunkedArray:
     return pa.chunked_array(pieces, texts.type)
 
 
-def _plain(column: pa.ChunkedArray | pa.Array) -> npt.NDArray[np.generic]:
-    if not len(column):
-        return np.zeros(0, dtype=np.int64)
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return np.from_dlpack(array)
-
-
-__all__ = ["BLOCK", "Ids", "Ints", "Keys", "Lookup", "column", "ints", "joined", "keys", "mixed", "picked", "text"]
+__all__ = ["BLOCK", "Ids", "Ints", "Keys", "Lookup", "column", "ints", "joined", "mixed", "picked", "plain", "text"]
