@@ -14,6 +14,7 @@ from kit.store.store import Store
 from kit.trace.forest import LABELS, NO_TIME, Forest, Ints, forest
 from kit.trace.traces import deepest, last_finishers, widest
 
+
 def structure(path: str) -> dict[str, Any]:
     """Labels, depth, children, critical paths and edge latencies of the store at `path`."""
     with Store(path, read_only=True) as store:

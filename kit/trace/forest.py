@@ -5,7 +5,7 @@ comes from pointer jumping (each round doubles the height looked at, so a chain 
 parents are cut before anything walks upwards. There is no Python object per event.
 """
 
-from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -123,12 +123,13 @@ def forest(store: Store, run: str | None = None) -> Forest:
         runs = lent("forest_runs", store.arrow(_RUNS, {"run": run}))
         found, repeats = store.arrow(_EVENTS), store.arrow(_REPEATS)
     columns = {name: plain(found[name]) for name in ("row", "type", "run", "ts", "parent")}
-    traces, columns["trace"] = _traces(found["trace_id"], columns["run"], runs["run"])
-    found = found.drop_columns(["trace_id"])
-    find = Lookup(_ids(found, "id", "key"))
-    cause = find(_ids(found, "parent_id", "cause"))
+    with ThreadPoolExecutor(1) as beside:  # Arrow and NumPy let go of the interpreter: two cores are busy
+        named = beside.submit(_traces, found["trace_id"], columns["run"], runs["run"])
+        ordered = beside.submit(_order, columns["ts"], columns["run"], found["id"])
+        find = Lookup(_ids(found, "id", "key"))
+        cause = find(_ids(found, "parent_id", "cause"))
+        (traces, columns["trace"]), order = named.result(), ordered.result()
     columns["parent"] = np.where(cause >= 0, cause, columns["parent"])
-    order = _order(columns, found["id"])
     repeated = find(_ids(repeats, "id", "key"))
     del find, cause
     phantoms, columns = _with_phantoms(store, columns, found, traces, types["type"])
@@ -299,20 +300,19 @@ def _traces(ids: pa.ChunkedArray, run: Ints, runs: pa.ChunkedArray) -> tuple[pa.
     return pa.table(names, ["run", "trace_id"]), trace
 
 
-def _order(columns: dict[str, Ints], ids: pa.ChunkedArray) -> Ints:
+def _order(ts: Ints, run: Ints, ids: pa.ChunkedArray) -> Ints:
     """Return the positions in (run, ts, id) order. Lines come mostly in the order of time, which a stable sort likes."""
-    ts, run = columns["ts"], columns["run"]
     order = np.lexsort((ts, run)) if run.any() else np.argsort(ts, kind="stable")
-    ts, run = ts[order], run[order]
+    sorted_ts, sorted_run = ts[order], run[order]
     tied = np.zeros(len(ts), dtype=bool)
-    equal = (ts[1:] == ts[:-1]) & (run[1:] == run[:-1])
+    equal = (sorted_ts[1:] == sorted_ts[:-1]) & (sorted_run[1:] == sorted_run[:-1])
     tied[1:] |= equal
     tied[:-1] |= equal
     if tied.any():
         where = np.flatnonzero(tied)
         event = np.sort(order[where])
         by_id = event[ints(pc.sort_indices(picked(ids, event)))]
-        order[where] = by_id[np.lexsort((columns["ts"][by_id], columns["run"][by_id]))]
+        order[where] = by_id[np.lexsort((ts[by_id], run[by_id]))]
     return order
 
 
@@ -369,4 +369,18 @@ def _backward(up: Ints, events: int) -> bool:
     return bool(((cause < events) & (cause >= np.arange(events))).any() or (up[cause[hanging]] >= hanging).any())
 
 
-__all__ = ["LABELS", "MISSING", "NO_TIME", "PHANTOMS", "ROOT", "Forest", "Ints", "climbed", "column", "forest", "grown", "ints", "on_ring"]
+__all__ = [
+    "LABELS",
+    "MISSING",
+    "NO_TIME",
+    "PHANTOMS",
+    "ROOT",
+    "Forest",
+    "Ints",
+    "climbed",
+    "column",
+    "forest",
+    "grown",
+    "ints",
+    "on_ring",
+]

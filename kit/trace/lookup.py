@@ -114,7 +114,7 @@ def mixed(key: Keys, run: Ints) -> Keys:
 def _composed(ids: Ids) -> pa.ChunkedArray:
     """Return run and id as one text; the run is a number, so a slash ends it."""
     run = column(ids.run).cast(pa.large_string())
-    return pc.binary_join_element_wise(run, ids.text.cast(pa.large_string()), "/")
+    return pc.binary_join_element_wise(run, ids.text.cast(pa.large_string()), pa.scalar("/", pa.large_string()))
 
 
 def _rounds(keys: Keys) -> list[tuple[int, int, Slots]] | None:
@@ -124,7 +124,8 @@ def _rounds(keys: Keys) -> list[tuple[int, int, Slots]] | None:
     table by other bits, and so on: 12 tables or so for a million keys.
     """
     index = np.arange(len(keys), dtype=np.int32)
-    factor, found = 1, []
+    found: list[tuple[int, int, Slots]] = []
+    factor = 1
     while len(index) and len(found) < _MOST_ROUNDS:
         bits = max(1, (2 * len(index) - 1).bit_length())
         rest = keys if not found else keys[index]
@@ -174,10 +175,7 @@ def picked(texts: pa.ChunkedArray, where: Ints) -> pa.ChunkedArray:
     """Return the texts at some positions, which grow. `ChunkedArray.take` would put all chunks together first."""
     ends = np.cumsum([0, *map(len, texts.chunks)])
     cuts = np.searchsorted(where, ends)
-    pieces = [
-        chunk.take(column(where[low:high] - start))
-        for chunk, start, low, high in zip(texts.chunks, ends.tolist(), cuts[:-1].tolist(), cuts[1:].tolist())
-    ]
+    pieces = [chunk.take(column(where[cuts[n] : cuts[n + 1]] - ends[n])) for n, chunk in enumerate(texts.chunks)]
     return pa.chunked_array(pieces, texts.type)
 
 
