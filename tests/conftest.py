@@ -1,6 +1,7 @@
 """Options and fixtures of all tests.
 
-Tests run in an odd time zone, so that a local time that slips into a table shows, and without a display.
+Tests run in an odd time zone, so that a local time that slips into a table shows, and without a display. Property tests
+try few examples, the same ones on each run; KIT_THOROUGH=1, which `make test-long` sets, has them try all they ask for.
 """
 
 import os
@@ -16,8 +17,12 @@ os.environ["MPLBACKEND"] = "Agg"
 if hasattr(time, "tzset"):
     time.tzset()
 
-hypothesis.settings.register_profile("kit", derandomize=True, deadline=None, database=None)
-hypothesis.settings.load_profile("kit")
+THOROUGH = bool(os.environ.get("KIT_THOROUGH"))
+QUICK_EXAMPLES = 20
+
+hypothesis.settings.register_profile("thorough", derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("thorough"), max_examples=QUICK_EXAMPLES)
+hypothesis.settings.load_profile("thorough" if THOROUGH else "quick")
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -27,12 +32,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is marked long, unless `--long` is given or `-m` speaks of it."""
+    """Leave out what is marked long, unless `--long` is given or `-m` speaks of it; a quick run caps the examples."""
+    if not THOROUGH:
+        for item in items:
+            cap_examples(item)
     if config.option.long or "long" in config.option.markexpr.split():
         return
     left_out = [item for item in items if "long" in item.keywords]
     items[:] = [item for item in items if "long" not in item.keywords]
     config.hook.pytest_deselected(items=left_out)
+
+
+def cap_examples(item: pytest.Item) -> None:
+    """Let a property test try at most QUICK_EXAMPLES, also where its own settings say more, unless it is marked long.
+
+    Hypothesis has no public way to its settings; should this name go away, the tests only take longer.
+    """
+    test = getattr(item, "obj", None)
+    test = getattr(test, "__func__", test)
+    own = getattr(test, "_hypothesis_internal_use_settings", None)
+    if own is not None and "long" not in item.keywords and own.max_examples > QUICK_EXAMPLES:
+        test._hypothesis_internal_use_settings = hypothesis.settings(own, max_examples=QUICK_EXAMPLES)
 
 
 @pytest.fixture(scope="session")

@@ -258,16 +258,13 @@ def _swept_plainly(
         low, high = begins[at], begins[at + 1]
         if high - low < 2:
             continue
-        wanted = [(component[node], _mean(node, places, starts, others), node) for node in result[low:high]]
-        wanted.sort(key=_by_wish)
-        for number, (_, _, node) in enumerate(wanted):
+        nodes = result[low:high]
+        wanted = [(component[node], _mean(node, places, starts, others), i, node) for i, node in enumerate(nodes)]
+        wanted.sort()
+        for number, (*_, node) in enumerate(wanted):
             result[low + number] = node
             places[node] = float(number)
     return np.array(result, dtype=np.int64)
-
-
-def _by_wish(wanted: tuple[int, float, int]) -> tuple[int, float]:
-    return wanted[:2]
 
 
 def _mean(node: int, values: list[float], start: list[int], other: list[int]) -> float:
