@@ -2,7 +2,7 @@
 #
 #   make lab         JupyterLab on notebooks/01-tour.ipynb
 #   make test        everything but what is marked long
-#   make check       the same without servers, kernels and browser
+#   make check       the same without servers, kernels, other interpreters and browser
 #   make test-long   what is marked long, and property tests with all their examples
 #   make lint        ruff and mypy
 #   make notebooks   run the notebooks and store their outputs

@@ -52,11 +52,13 @@ def loaded(statement: str) -> set[str]:
     return set(json.loads(run.stdout))
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize("statement", ["import kit", "import kit; dir(kit); kit.__all__; kit.__version__"])
 def test_importing_the_kit_loads_nothing_heavy(statement: str) -> None:
     assert "kit" in loaded(statement)
     assert loaded(statement) & HEAVY == set()
 
 
+@pytest.mark.servers
 def test_the_check_sees_a_heavy_import() -> None:
     assert {"networkx", "kit"} <= loaded("import kit, networkx")
