@@ -1,7 +1,7 @@
 """Options and fixtures of all tests.
 
 Tests run in an odd time zone, so that a local time that slips into a table shows, and without a display. Property tests
-try few examples, the same ones on each run; KIT_THOROUGH=1, which `make test-long` sets, has them try all they ask for.
+try a fifth of their examples, the same ones on each run; KIT_THOROUGH=1, which `make test-long` sets, has them try all.
 """
 
 import os
@@ -18,11 +18,10 @@ if hasattr(time, "tzset"):
     time.tzset()
 
 THOROUGH = bool(os.environ.get("KIT_THOROUGH"))
-QUICK_EXAMPLES = 20
+FEWEST, QUICK_EXAMPLES = 3, 20
 
-hypothesis.settings.register_profile("thorough", derandomize=True, deadline=None, database=None)
-hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("thorough"), max_examples=QUICK_EXAMPLES)
-hypothesis.settings.load_profile("thorough" if THOROUGH else "quick")
+hypothesis.settings.register_profile("kit", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("kit")
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -32,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is marked long, unless `--long` is given or `-m` speaks of it; a quick run caps the examples."""
+    """Leave out what is marked long, unless `--long` is given or `-m` speaks of it; a quick run tries fewer examples."""
     if not THOROUGH:
         for item in items:
             cap_examples(item)
@@ -44,15 +43,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def cap_examples(item: pytest.Item) -> None:
-    """Let a property test try at most QUICK_EXAMPLES, also where its own settings say more, unless it is marked long.
+    """Let a property test try a fifth of the examples it asks for, between 3 and 20, unless it is marked long.
 
-    Hypothesis has no public way to its settings; should this name go away, the tests only take longer.
+    Hypothesis has no public way to the settings of a test; should this name go away, the tests only take longer.
     """
     test = getattr(item, "obj", None)
     test = getattr(test, "__func__", test)
     own = getattr(test, "_hypothesis_internal_use_settings", None)
-    if own is not None and "long" not in item.keywords and own.max_examples > QUICK_EXAMPLES:
-        test._hypothesis_internal_use_settings = hypothesis.settings(own, max_examples=QUICK_EXAMPLES)
+    if own is None or "long" in item.keywords or hasattr(test, "asks_for"):
+        return
+    test.asks_for = own.max_examples
+    fewer = min(max(own.max_examples // 5, FEWEST), QUICK_EXAMPLES)
+    test._hypothesis_internal_use_settings = hypothesis.settings(own, max_examples=min(own.max_examples, fewer))
 
 
 @pytest.fixture(scope="session")
