@@ -165,6 +165,7 @@ def first_look(rounds: int) -> str:
         "new interpreter to first plot, 1k lines": Case(f"{KIT}:first_plot", [str(capture(1_000))]),
         "new interpreter to first plot, 100k lines": Case(f"{KIT}:first_plot", [str(capture(100_000))]),
         "layout of 50k nodes": Case(f"{KIT}:lay_out", [50_000]),
+        "layout of 50k nodes in 6,000 layers": Case(f"{KIT}:lay_out_layers", [50_000, 6_000]),
     }
     found = run(cases, rounds)
     s = {name: summary.seconds for name, summary in found.items()}
@@ -176,6 +177,7 @@ def first_look(rounds: int) -> str:
             least=False,
         ),
         goal("layout of 50k nodes, s", s["layout of 50k nodes"], 1, least=False),
+        goal("layout of 50k nodes in 6,000 layers, s", s["layout of 50k nodes in 6,000 layers"], 1, least=False),
     ]
     return "\n".join(["## First look", "", markdown(found), "", *goals])
 
