@@ -24,7 +24,10 @@ FEW = 4
 """Rows of one width that are not worth a template."""
 MAX_NEW = 32
 """Templates made for the rows of one width in one block; the rest is decoded one by one."""
-MAX_TEMPLATES = 1024
+MAX_KNOWN = 64
+"""Templates kept for the rows of one width, those that fitted last first."""
+MAX_WIDTHS = 1024
+"""Widths whose templates are kept."""
 
 NAMES: dict[Kind, tuple[str, ...]] = {
     kind: tuple(
@@ -134,6 +137,7 @@ class Decoder:
                 part, over = _columns(self.kind, found, rows, which)
                 odd += over
                 yield part
+                known.insert(0, known.pop(tried - 1))
                 break
             if not fits.any():
                 continue
@@ -141,9 +145,9 @@ class Decoder:
             odd += over
             yield part
             rows, which = rows.some(~fits), which[~fits]
-            if tried > 1:
-                known.insert(0, known.pop(tried - 1))
-        if len(self._templates) > MAX_TEMPLATES:
+            known.insert(0, known.pop(tried - 1))
+        del known[MAX_KNOWN:]
+        if len(self._templates) > MAX_WIDTHS:
             self._templates.clear()
 
     def _template(self, rows: Rows) -> Template | None:

@@ -125,6 +125,19 @@ def test_a_text_keeps_a_nul_at_its_end(tmp_path: Path) -> None:
     check(tmp_path, "detection", [encode("detection", given)] * 9)
 
 
+def test_templates_that_are_kept_stay_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "MAX_KNOWN", 3)
+    monkeypatch.setattr(columns, "MAX_NEW", 4)
+    rng = np.random.default_rng(1)
+    # Each number is of two or of eight bytes: of equal length are many layouts.
+    names = list(COLUMNS["pose"])
+    payloads = [
+        encode("pose", {name: 0.5 if name in rng.permutation(names)[:3] else 0.1 for name in names}, "cbor")
+        for _ in range(200)
+    ]
+    check(tmp_path, "pose", payloads)
+
+
 def test_long_payloads_are_decoded_by_their_heads(tmp_path: Path) -> None:
     lens = {"fx": 1.0, "fy": 2.0, "cx": 3.0, "cy": 4.0, "distortion": (0.1,)}
     payloads = [encode("camera", lens | {"data": bytes(5000 + i)}, codec) for i in range(20) for codec in CODECS]
