@@ -71,7 +71,7 @@ def test_any_mix_of_layouts_is_decoded_as_one_by_one(
 ) -> None:
     samples = data.draw(st.lists(values(kind), min_size=1, max_size=4))
     payloads = []
-    for _ in range(data.draw(st.integers(1, 30))):
+    for _ in range(data.draw(st.integers(1, 60))):
         sample, codec = data.draw(st.sampled_from(samples)), data.draw(st.sampled_from(CODECS))
         payload = bytearray(encode(kind, sample, codec, shortest=data.draw(st.booleans())))
         if payload and data.draw(st.integers(0, 9)) == 0:
