@@ -11,7 +11,6 @@ file that is no segment, count as one line.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -66,8 +65,11 @@ class LogReader:
     counts: list[SegmentCounts] = field(default_factory=list)
     seq: int = 0
     last_offset_ns: int | None = None
+    _decoder: Decoder | None = field(init=False, repr=False)
+    """Kept from segment to segment, with what it has learnt of the layouts; None where nothing can be decoded."""
 
     def __post_init__(self) -> None:
+        self._decoder = None if self.log.kind is None else Decoder(self.log.kind, self._fetched)
         if self.on_error not in ON_ERROR:
             raise ArgumentError(f"on_error={self.on_error!r}: give {', '.join(map(repr, ON_ERROR))}")
 
@@ -94,7 +96,7 @@ class LogReader:
 
     def _batches(self, path: Path, counts: SegmentCounts) -> Iterator[TableBatch]:
         end = HEADER.size
-        decoder = self._decoder(path)
+        decoder = self._decoder
         for block in blocks(path, head=0 if decoder is None else decoder.head):
             end = int(block.offset[-1] + block.length[-1])
             decoded = None if decoder is None else decoder.decode(block)
@@ -104,8 +106,8 @@ class LogReader:
             self.seq += len(block)
         yield from self._tail(path, counts, end)
 
-    def _decoder(self, path: Path) -> Decoder | None:
-        return None if self.log.kind is None else Decoder(self.log.kind, partial(_fetched, path))
+    def _fetched(self, block: Block, i: int) -> bytes:
+        return read_payload(self.counts[-1].path, int(block.offset[i]), int(block.length[i]))
 
     def _rows(self, counts: SegmentCounts, block: Block, decoded: Decoded | None) -> Iterator[TableBatch]:
         place = rows.Place(self.run, counts.source_id, counts.entries, self.seq)
@@ -213,10 +215,6 @@ def _reason(error: Exception) -> str:
         if words in str(error):
             return reason
     return "unreadable"
-
-
-def _fetched(path: Path, block: Block, i: int) -> bytes:
-    return read_payload(path, int(block.offset[i]), int(block.length[i]))
 
 
 def tables(

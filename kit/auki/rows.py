@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kit.auki.columns import Decoded, Lists
+from kit.auki.payload import decode
 from kit.auki.payload_fields import Kind
 from kit.auki.recording import Log
 from kit.auki.segment import Block
@@ -190,8 +191,6 @@ def _detection(log: Log, block: Block, decoded: Decoded, warnings: dict[str, int
 
 def _in_pieces(block: Block, row: int) -> bytes:
     """Return the data of a detection that is not one range of bytes."""
-    from kit.auki.payload import decode
-
     start = int(block.start[row])
     found: bytes = decode("detection", block.data[start : start + int(block.length[row])])[0]["data"]
     return found
