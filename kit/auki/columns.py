@@ -254,9 +254,11 @@ def _some(part: _Part, which: NDArray[np.bool_]) -> _Part:
 
 
 def _values(kind: Kind, payload: bytes) -> list[dict[str, Any]]:
-    """Return the rows of one payload, bytes as two columns."""
+    """Return the rows of one payload, bytes as two columns; raises PayloadError where it makes none."""
     slots = walk(kind, payload)
     made = payloads.rows(kind, slots, payload)
+    if not made:
+        raise PayloadError("a list of transforms without any")
     binary = [column for column, form in COLUMNS[kind].items() if form == "bytes"]
     places = {slot.column: slot.at for slot in slots if slot.form in ("bytes", "tail")}
     for row in made:

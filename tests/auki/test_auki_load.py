@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from logs import DATA, MISSION, POSE, expected, manifest, pose, ref, segment_bytes, write_log
 
+import kit
 from kit import schema
 from kit.auki import rows, segment
 from kit.auki.load import LogReader, SegmentCounts, read_payload, scan, table
@@ -370,3 +371,14 @@ def test_references_without_a_registry_entry_are_none() -> None:
     assert recording.entry("clocks", None) is None
     assert recording.entry("frames", log.manifest.ref("clock")) is None
     assert ref("x")["hash"] == "00"
+
+
+def test_an_entry_without_transforms_is_kept_in_quarantine_and_one_with_several_is_one_line(tmp_path: Path) -> None:
+    one = {"parent_frame": "a", "child_frame": "b", "translation": [1, 2, 3], "rotation_quat": [0, 0, 0, 1]}
+    payloads = [cbor2.dumps({"transforms": []}), cbor2.dumps({"transforms": [one, one]})]
+    write_log(tmp_path / "log", {0: list(enumerate(payloads))}, POSE)
+    with kit.open() as study:
+        report = study.load(tmp_path)
+        assert (report.quarantined, report.complete) == (1, True)
+        assert [(row["line"], row["part"]) for row in study.sql("FROM poses ORDER BY part")] == [(2, 0), (2, 1)]
+        assert study.quarantine().rows()[0]["raw"] == payloads[0]
