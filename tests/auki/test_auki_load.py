@@ -376,7 +376,7 @@ def test_references_without_a_registry_entry_are_none() -> None:
 def test_an_entry_without_transforms_is_kept_in_quarantine_and_one_with_several_is_one_line(tmp_path: Path) -> None:
     one = {"parent_frame": "a", "child_frame": "b", "translation": [1, 2, 3], "rotation_quat": [0, 0, 0, 1]}
     payloads = [cbor2.dumps({"transforms": []}), cbor2.dumps({"transforms": [one, one]})]
-    write_log(tmp_path / "log", {0: list(enumerate(payloads))}, POSE)
+    write_log(tmp_path / "log", {0: list(enumerate(payloads))})
     with kit.open() as study:
         report = study.load(tmp_path)
         assert (report.quarantined, report.complete) == (1, True)
