@@ -2,6 +2,7 @@
 
 from kit.auki.cluster import ClusterManager
 from kit.auki.decision import DeclineReason, EndReason, LogSource, StreamDecision, StreamItem
+from kit.auki.inventory import rows_from_logs
 from kit.auki.membership import ClusterMember, ClusterMembership
 from kit.auki.participant import DaemonInfo, ParticipantInfo, SensorEntry
 from kit.auki.producer import StreamEntry
@@ -65,5 +66,6 @@ __all__ = [
     "StreamSubscription",
     "StreamUnreachable",
     "TimeTransformFrame",
+    "rows_from_logs",
     "sim",
 ]

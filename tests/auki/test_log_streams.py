@@ -26,6 +26,7 @@ from kit.auki import (
     TimeTransformFrame,
     payload,
     registry,
+    rows_from_logs,
     sim,
 )
 from kit.auki.discovery import discover
@@ -431,3 +432,18 @@ def test_the_logs_of_the_sample_are_listed_as_its_catalog_says_and_stream_whole(
             for entry in subscription.entries():
                 read.append(entry)
         assert [entry.seq for entry in read] == list(range(listed["available"]["entries"]))
+
+
+@pytest.mark.parametrize("codec", ["pb", "cbor"])
+def test_the_catalog_of_a_recording_is_made_from_its_logs(codec: str) -> None:
+    folder = Path(__file__).parent / "data" / codec
+    catalog = {row["resource_id"]: row for row in json.loads((folder / "catalog.json").read_text())}
+    rows = rows_from_logs(folder)
+    assert {row.resource_id for row in rows} == catalog.keys()
+    for row in rows:
+        assert (row.available, row.sensor) == (
+            catalog[row.resource_id]["available"],
+            catalog[row.resource_id].get("sensor"),
+        )
+    assert {row.state for row in rows_from_logs(folder, sealed=True)} == {"sealed"}
+    assert all(row.extent is not None for row in rows_from_logs(folder, sealed=True))
