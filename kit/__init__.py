@@ -14,7 +14,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kit import compare, cosmonapse, datasets, errors, export, palette, plot, syncropel, trace
+    from kit import (
+        align,
+        auki,
+        compare,
+        cosmonapse,
+        crosscheck,
+        datasets,
+        errors,
+        export,
+        palette,
+        plot,
+        syncropel,
+        trace,
+    )
     from kit.errors import KitError
     from kit.ids import seeded
     from kit.io.report import LoadReport
@@ -22,6 +35,7 @@ if TYPE_CHECKING:
     from kit.notebook.study import Study
     from kit.notebook.study import load_study as load
     from kit.notebook.study import open_study as open
+    from kit.notebook.thread import Thread
     from kit.notebook.trace import Trace
     from kit.table import Table
 
@@ -32,9 +46,13 @@ __all__ = [
     "LoadReport",
     "Study",
     "Table",
+    "Thread",
     "Trace",
+    "align",
+    "auki",
     "compare",
     "cosmonapse",
+    "crosscheck",
     "datasets",
     "demo",
     "errors",
@@ -53,13 +71,27 @@ _NAMES = {
     "LoadReport": ("kit.io.report", "LoadReport"),
     "Study": ("kit.notebook.study", "Study"),
     "Table": ("kit.table", "Table"),
+    "Thread": ("kit.notebook.thread", "Thread"),
     "Trace": ("kit.notebook.trace", "Trace"),
     "demo": ("kit.notebook.demo", "demo"),
     "load": ("kit.notebook.study", "load_study"),
     "open": ("kit.notebook.study", "open_study"),
     "seeded": ("kit.ids", "seeded"),
 }
-_MODULES = {"compare", "cosmonapse", "datasets", "errors", "export", "palette", "plot", "syncropel", "trace"}
+_MODULES = {
+    "align",
+    "auki",
+    "compare",
+    "cosmonapse",
+    "crosscheck",
+    "datasets",
+    "errors",
+    "export",
+    "palette",
+    "plot",
+    "syncropel",
+    "trace",
+}
 
 
 def __getattr__(name: str) -> Any:
