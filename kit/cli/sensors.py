@@ -43,7 +43,9 @@ def logs(
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", metavar="FILE", help="Draw what they cover into this .png, .svg or .pdf.", show_default=False),
+        typer.Option(
+            "--plot", metavar="FILE", help="Draw what they cover into this .png, .svg or .pdf.", show_default=False
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -90,9 +92,7 @@ def pose(
             raise typer.BadParameter(f"--at {instant}: nanoseconds are a signed 64-bit number")
     with opened(sources, store) as (study, code):
         require_run(study, run)
-        found = study.pose(
-            frame, seen_from, at=at, clock=clock, run=run, extrapolate="hold" if hold else "null"
-        ).rows()
+        found = study.pose(frame, seen_from, at=at, clock=clock, run=run, extrapolate="hold" if hold else "null").rows()
     if json:
         array(found)
     else:
@@ -110,20 +110,28 @@ def _exact(value: Any) -> Any:
 
 def align(
     base: Annotated[
-        str, typer.Option("--base", metavar="B", help="A log, or signals or records: a row of it is a row of the answer.")
+        str,
+        typer.Option("--base", metavar="B", help="A log, or signals or records: a row of it is a row of the answer."),
     ],
     others: Annotated[str, typer.Option("--others", metavar="A,B", help="Logs to put beside it, with commas.")],
     sources: Sources = None,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", metavar="FILE", help="The .parquet or .csv file; without it the first rows are shown.",
-                     show_default=False),
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="FILE",
+            help="The .parquet or .csv file; without it the first rows are shown.",
+            show_default=False,
+        ),
     ] = None,
     clock: Clock = None,
     method: Annotated[str, typer.Option("--method", help="nearest, previous or linear.")] = "nearest",
     tolerance_ns: Annotated[
         int | None,
-        typer.Option("--tolerance-ns", metavar="NS", min=0, help="Samples farther away do not belong.", show_default=False),
+        typer.Option(
+            "--tolerance-ns", metavar="NS", min=0, help="Samples farther away do not belong.", show_default=False
+        ),
     ] = None,
     store: StoreFile = None,
     run: Run = None,
@@ -171,7 +179,9 @@ def crosscheck(
     ] = None,
     clock: Annotated[
         str | None,
-        typer.Option("--clock", metavar="C", help="The clock that is UTC, where several are declared.", show_default=False),
+        typer.Option(
+            "--clock", metavar="C", help="The clock that is UTC, where several are declared.", show_default=False
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

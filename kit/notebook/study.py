@@ -67,9 +67,8 @@ class Study(SignalVerbs, RecordVerbs, SensorVerbs):
 
     def _summaries(self) -> list[Table]:
         """Return a table of the runs of each family that is there; of signals, where nothing is."""
-        signals, records = (self.arrow(query) for query in (SIGNAL_RUNS, RECORD_RUNS))
-        tables = [Table(signals, name="runs")] if len(signals) or not len(records) else []
-        return [*tables, Table(records, name="runs of records")] if len(records) else tables
+        found = [Table(self.arrow(query), name=name) for name, query in SUMMARIES.items()]
+        return [table for table in found if len(table)] or found[:1]
 
     def __repr__(self) -> str:
         name = "in memory" if self.path is None else self.path.name
@@ -88,6 +87,11 @@ SIGNAL_RUNS = """SELECT run, count(*) AS signals, count(DISTINCT trace_id) AS tr
 RECORD_RUNS = """SELECT run, count(*) AS records, count(DISTINCT thread) AS threads, count(DISTINCT actor) AS actors,
                         count(*) FILTER (WHERE integrity IS DISTINCT FROM 'ok') AS unproven
                  FROM records GROUP BY run ORDER BY run"""
+LOG_RUNS = """SELECT l.run, count(DISTINCT l.log_id) AS logs, count(DISTINCT l.source_peer_id) AS peers,
+                     (SELECT count(DISTINCT log_id) FROM sources s
+                      WHERE s.run = l.run AND s.log_id IS NOT NULL AND (NOT s.complete OR s.quarantined > 0)) AS damaged
+              FROM logs l GROUP BY l.run ORDER BY l.run"""
+SUMMARIES = {"runs": SIGNAL_RUNS, "runs of records": RECORD_RUNS, "runs of logs": LOG_RUNS}
 NEXT = "next: study.traces(), study.signals(type='ERROR'), study.check(), study.quarantine(), study.sql('from signals')"
 
 

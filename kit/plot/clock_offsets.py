@@ -43,11 +43,14 @@ def clock_offsets(table: Any, clocks: Any = None, *, title: str | None = None, w
 
     `table` has columns `log_id, from_clock, to_clock, ts_ns, change_ns, stretch` and maybe `uncertainty_ns`, as
     study.clock_offsets() gives. A straight line is a constant drift; where the clock steps (a dashed line) the change
-    begins anew at 0. The band is the uncertainty; mostly it is thinner than the line. `clocks`, as study.clocks() gives, has columns `log_id, drift_ppm,
-    steps, largest_step_ns` for the legend. Raises ArgumentError where a column is missing.
+    begins anew at 0. The band is the uncertainty; mostly it is thinner than the line. `clocks`, as study.clocks() gives,
+    has columns `log_id, drift_ppm, steps, largest_step_ns` for the legend. Raises ArgumentError where a column is missing.
     """
     columns = taken(
-        table, "clock_offsets", ["log_id", "from_clock", "to_clock", "ts_ns", "change_ns", "stretch"], ["uncertainty_ns"]
+        table,
+        "clock_offsets",
+        ["log_id", "from_clock", "to_clock", "ts_ns", "change_ns", "stretch"],
+        ["uncertainty_ns"],
     )
     logs = list(dict.fromkeys(columns["log_id"]))
     if not logs:
@@ -124,7 +127,12 @@ def _draw(axes: Axes, number: int, its: dict[str, Any], look: palette.Look, told
     axes.set(xlim=(-reach * 0.01, reach * 1.02), ylim=(low - room, high + room * 2))
     for at in np.flatnonzero(np.diff(stretch)) + 1:
         axes.axvline(x[at], color=palette.RED, linewidth=1.1, linestyle=dashes((3.0, 2.0), 1.1), gid=f"step:{number}")
-    if told is not None and told["steps"] == 1 and told["largest_step_ns"] is not None and len(set(its["stretch"])) == 2:
+    if (
+        told is not None
+        and told["steps"] == 1
+        and told["largest_step_ns"] is not None
+        and len(set(its["stretch"])) == 2
+    ):
         at = float(x[int(np.flatnonzero(np.diff(stretch))[0]) + 1])
         aside = at < reach * 0.85
         write(axes, at + reach * (0.008 if aside else -0.008), high + room, _length(told["largest_step_ns"]), "step-size",
@@ -132,7 +140,7 @@ def _draw(axes: Axes, number: int, its: dict[str, Any], look: palette.Look, told
     axes.xaxis.set_major_locator(MaxNLocator(nbins=9))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
     grid(axes, "y")
-    named(axes, x=f"s on {its['from_clock']}, from {first / 1e9:,.3f} s", y=f"change ({unit})")
+    named(axes, x=f"s on {clean(str(its['from_clock']))}, from {first / 1e9:,.3f} s", y=f"change ({unit})")
 
 
 def _unit(largest: float) -> tuple[str, float]:

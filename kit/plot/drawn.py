@@ -326,7 +326,8 @@ def _log_rates(figure: Figure) -> Drawn:
         for _, bar in _tagged(figure, "rate_hz", Rectangle)
     }
     notes = {
-        _lane_at(lanes, bands, float(text.get_position()[1])): text.get_text() for _, text in _tagged(figure, "note", Text)
+        _lane_at(lanes, bands, float(text.get_position()[1])): text.get_text()
+        for _, text in _tagged(figure, "note", Text)
     }
     return {"rates": rates, "notes": notes}
 

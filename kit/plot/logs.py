@@ -120,7 +120,8 @@ def log_rates(overview: Any, *, title: str | None = None, width: float = WIDTH) 
     named(axes, x="mean rate (entries per second, Hz)")
     out = len(every) - len(rows)
     titled(
-        picture, title or f"Rates of {counted(len(rows), 'log')}" + (f" ({out:,} without a rate left out)" if out else "")
+        picture,
+        title or f"Rates of {counted(len(rows), 'log')}" + (f" ({out:,} without a rate left out)" if out else ""),
     )
     return picture
 
@@ -191,7 +192,9 @@ def _draw_clock(axes: Axes, clock: Any, lanes: list[tuple[str, list[dict[str, An
             if start == end:
                 axes.plot([start], [number + 0.5], color=look.colour, marker="D", markersize=4.5, gid="once")
                 continue
-            bar = Rectangle((start, number + 0.5 - BAR / LANE / 2), end - start, BAR / LANE, gid="cover", **_filled(look))
+            bar = Rectangle(
+                (start, number + 0.5 - BAR / LANE / 2), end - start, BAR / LANE, gid="cover", **_filled(look)
+            )
             axes.add_patch(bar)
         _name(axes, number, label)
         if damage:
@@ -202,7 +205,7 @@ def _draw_clock(axes: Axes, clock: Any, lanes: list[tuple[str, list[dict[str, An
     axes.set(ylim=(len(lanes), 0), yticks=[], xlim=(-reach * 0.01, reach * 1.05))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=9))
     grid(axes, "x")
-    named(axes, x=f"s on {'an unnamed clock' if clock is None else clock}, from {first / NS:,.3f} s")
+    named(axes, x=f"s on {'an unnamed clock' if clock is None else clean(str(clock))}, from {first / NS:,.3f} s")
 
 
 def _name(axes: Axes, number: int, label: str) -> None:

@@ -15,6 +15,7 @@ from kit.plot.style import (
     WIDTH,
     Key,
     Picture,
+    clean,
     counted,
     dot,
     empty,
@@ -43,7 +44,7 @@ TALL, LOW = 6.5, 2.0
 LOOKS = palette.SERIES[1:]
 """Looks of marks; the first look is that of the way."""
 ENDS = (("o", "start"), ("s", "end"))
-RING = {"markersize": 12, "markerfacecolor": "none", "markeredgewidth": 1.6}
+RING: dict[str, Any] = {"markersize": 12, "markerfacecolor": "none", "markeredgewidth": 1.6}
 """Rings, so that a mark on the first or last pose is seen with them."""
 NOTHING = "No pose is known at these instants."
 
@@ -60,7 +61,10 @@ def trajectory(poses: Any, marks: Any = None, *, title: str | None = None, width
     if not known.any():
         return empty("trajectory", title or "Trajectory", NOTHING, width)
     events = _events(marks, "marks", ["tx", "ty"])
-    keys = [stroke(palette.BLUE, (), "way", width=1.6), *(dot(palette.BLUE, *its, **RING) for its in ENDS)]
+    keys = [
+        stroke(palette.BLUE, (), "way", width=1.6),
+        *(dot(palette.BLUE, *its, **RING | {"markersize": 8}) for its in ENDS),
+    ]
     keys.append(stroke(palette.INK, (), "heading", width=1.3, marker="o", markevery=[0], markersize=3))
     keys += _keys(events)
     head = 0.42 + legend_height(keys, width)
@@ -75,7 +79,9 @@ def trajectory(poses: Any, marks: Any = None, *, title: str | None = None, width
     picture = figure("trajectory", width, head + tall + 0.55)
     axes = panel(picture, 0.75, 0.55, MARGIN + 0.1, head)
     axes.set(xlim=(low, high), ylim=(below, above))
-    axes.plot(np.where(known, x, np.nan), np.where(known, y, np.nan), color=palette.BLUE, linewidth=1.6, gid="way", zorder=3)
+    axes.plot(
+        np.where(known, x, np.nan), np.where(known, y, np.nan), color=palette.BLUE, linewidth=1.6, gid="way", zorder=3
+    )
     _draw_headings(axes, x[known], y[known], yaw[known], scale * 0.16)
     places = np.flatnonzero(known)
     for at, (marker, gid) in zip((places[0], places[-1]), ENDS, strict=True):
@@ -103,14 +109,14 @@ def motion(
     """Return the way over time: x, y and yaw, one panel each, in seconds from the first row.
 
     `poses` has the columns of `trajectory`; `extra` maps further columns of it to the names of their axes, with the unit, as
-    `{"speed": "speed (m/s)"}`, and each is one panel more. Yaw goes on past 180 degrees instead of jumping. `marks` has columns `ts_ns, label`
-    and maybe `note`: vertical lines, on the same clock as the poses. Raises ArgumentError where a column is missing.
+    `{"speed": "speed (m/s)"}`, and each is one panel more. Yaw goes on past 180 degrees instead of jumping. `marks` has columns
+    `ts_ns, label` and maybe `note`: vertical lines, on the same clock as the poses. Raises ArgumentError where a column is missing.
     """
     wanted = dict(extra or {})
     columns = taken(poses, "motion", [*POSE, *wanted])
     x, y, yaw, known = _places(columns)
     values = {"x (m)": x, "y (m)": y, "yaw (rad)": _unwrapped(yaw, known)}
-    values |= {name: _floats(columns[column]) for column, name in wanted.items()}
+    values |= {clean(name): _floats(columns[column]) for column, name in wanted.items()}
     if not known.any():
         return empty("motion", title or "Motion", NOTHING, width)
     events = _events(marks, "marks", ["ts_ns"])
@@ -180,8 +186,10 @@ def _events(marks: Any, what: str, required: list[str]) -> dict[str, dict[str, A
     found: dict[str, dict[str, Any]] = {}
     for row in rows:
         label = row[len(required)]
-        name = names[label] if label in names else other
-        its = found.setdefault(name, {"look": LOOKS[len(found)], **{column: [] for column in columns}})
+        name = names.get(label, other)
+        its = found.setdefault(
+            name, {"look": LOOKS[min(len(found), len(LOOKS) - 1)], **{column: [] for column in columns}}
+        )
         for column, value in zip(columns, row, strict=True):
             its[column].append(None if value != value else value)
     return found
@@ -215,8 +223,13 @@ def _widened(low: float, high: float, reach: float) -> tuple[float, float]:
 def _draw_headings(axes: Axes, x: Floats, y: Floats, yaw: Floats, length: float) -> None:
     at = np.unique(np.linspace(0, len(x) - 1, min(TICKS, len(x))).round().astype(int))
     for number in at.tolist():
-        ends = ([x[number], x[number] + length * np.cos(yaw[number])], [y[number], y[number] + length * np.sin(yaw[number])])
-        axes.plot(*ends, color=palette.INK, linewidth=1.3, marker="o", markevery=[0], markersize=3, gid="heading", zorder=4)
+        ends = (
+            [x[number], x[number] + length * np.cos(yaw[number])],
+            [y[number], y[number] + length * np.sin(yaw[number])],
+        )
+        axes.plot(
+            *ends, color=palette.INK, linewidth=1.3, marker="o", markevery=[0], markersize=3, gid="heading", zorder=4
+        )
 
 
 def _draw_marks(axes: Axes, events: dict[str, dict[str, Any]], scale: float) -> None:
@@ -227,6 +240,6 @@ def _draw_marks(axes: Axes, events: dict[str, dict[str, Any]], scale: float) -> 
                   markeredgecolor=palette.PAPER, markeredgewidth=0.8, gid=f"mark:{label}", zorder=6)  # fmt: skip
         for tx, ty, note in zip(its["tx"], its["ty"], its["note"], strict=True):
             if note is not None:
-                aside = tx + scale * (0.1 + text_width(f"{note}", SMALL)) < right
+                aside = tx + scale * (0.1 + text_width(clean(f"{note}"), SMALL)) < right
                 write(axes, tx + scale * (0.1 if aside else -0.1), ty, f"{note}", "note", size=SMALL,
                       ha="left" if aside else "right", zorder=7)  # fmt: skip

@@ -1,7 +1,5 @@
 """Series of several sensors on one timeline, across clocks."""
 
-import json
-
 import numpy as np
 import pyarrow as pa
 import pytest
