@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from kit import align as aligning
 from kit.align.decode import Decoder, decoded
-from kit.align.join import Method
+from kit.align.join import Method, Others
 from kit.align.mapping import Utc
 from kit.align.overview import log_coverage, log_overview
 from kit.align.paths import Paths, paths
@@ -124,14 +124,17 @@ class SensorVerbs(Store):
     def align(
         self,
         base: Any,
-        others: Sequence[str] | Mapping[str, str],
+        others: Others,
         *,
         clock: ClockName | Utc | None = None,
         method: Method | Mapping[str, Method] = "nearest",
         tolerance_ns: int | Mapping[str, int] | None = None,
         run: str | None = None,
     ) -> Table:
-        """Return for each instant of a log, of signals or records what other logs have then; see `kit.align.align`."""
+        """Return for each instant of a log, of signals or records what other logs have then; see `kit.align.align`.
+
+        `{"robot": ("base_link", "world")}` among `others` is where the robot is then.
+        """
         options: dict[str, Any] = {"clock": clock, "method": method, "tolerance_ns": tolerance_ns}
         return Table(aligning.align(self, self._paths(run), base, others, **options), name="aligned")
 

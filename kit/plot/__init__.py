@@ -11,6 +11,7 @@ from kit.plot.drawn import drawn
 from kit.plot.joins import clock_graph, frame_graph
 from kit.plot.latency import latency
 from kit.plot.logs import log_rates, logs
+from kit.plot.payloads import image, scan
 from kit.plot.rates import rates
 from kit.plot.registry import registry
 from kit.plot.trajectory import motion, trajectory
@@ -24,12 +25,14 @@ __all__ = [
     "dfg",
     "drawn",
     "frame_graph",
+    "image",
     "latency",
     "log_rates",
     "logs",
     "motion",
     "rates",
     "registry",
+    "scan",
     "trajectory",
     "waterfall",
 ]

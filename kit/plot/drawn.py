@@ -47,6 +47,7 @@ def drawn(figure: Figure) -> Drawn:
     - clock_offsets: `offsets` {number: [stretch]}, each [(second, change in ns)], `steps` {number: [second]}, `sizes` of steps.
     - clock_graph, frame_graph: `nodes`, `edges` {(from, to): label}, `dashed` [(from, to)].
     - trajectory: `way` [(x, y)], `start`, `end`, `headings` in radians, `marks` {label: [(x, y)]}, `notes`.
+    - image: `pixels` as an array, `boxes` [(text, left, top, width, height)]; scan: `points` [(x, y)].
     - motion: `lines` {name of the axis: [(second, value)]}, `marks` {label: [second]}, `notes`.
     - cost: `lanes`, `tokens_in`, `tokens_out`, `usd` by lane, `histogram` [(lower, upper, count)] in USD.
 
@@ -393,6 +394,23 @@ def _motion(figure: Figure) -> Drawn:
     return {"lines": lines, "marks": marks, "notes": [text.get_text() for _, text in _tagged(figure, "note", Text)]}
 
 
+def _image(figure: Figure) -> Drawn:
+    pictures = [image for axes in figure.axes for image in axes.get_images()]
+    names = {number: text.get_text() for number, text in _tagged(figure, "name", Text)}
+    boxes = [
+        (
+            names.get(number),
+            *(round(float(v), 6) for v in (b.get_x() + 0.5, b.get_y() + 0.5, b.get_width(), b.get_height())),
+        )
+        for number, b in _tagged(figure, "box", Rectangle)
+    ]
+    return {"pixels": np.asarray(pictures[0].get_array()) if pictures else None, "boxes": boxes}
+
+
+def _scan(figure: Figure) -> Drawn:
+    return {"points": [point for _, line in _tagged(figure, "points", Line2D) for point in _points(line)]}
+
+
 READERS: dict[str, Callable[[Figure], Drawn]] = {
     "clock_graph": _joins,
     "clock_offsets": _clock_offsets,
@@ -400,12 +418,14 @@ READERS: dict[str, Callable[[Figure], Drawn]] = {
     "dag": _dag,
     "dfg": _dfg,
     "frame_graph": _joins,
+    "image": _image,
     "latency": _latency,
     "log_rates": _log_rates,
     "logs": _logs,
     "motion": _motion,
     "rates": _rates,
     "registry": _registry,
+    "scan": _scan,
     "trajectory": _trajectory,
     "waterfall": _waterfall,
 }

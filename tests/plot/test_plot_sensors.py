@@ -3,12 +3,24 @@
 import math
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 from kit.errors import ArgumentError
-from kit.plot import clock_graph, clock_offsets, drawn, frame_graph, log_rates, logs, motion, trajectory
+from kit.plot import (
+    clock_graph,
+    clock_offsets,
+    drawn,
+    frame_graph,
+    image,
+    log_rates,
+    logs,
+    motion,
+    scan,
+    trajectory,
+)
 
 HOSTILE = ["$x_1$", "y" * 200, "y" * 199 + "z", "two\nlines", "研究 \U0001f600", "_under"]
 S = 1_000_000_000
@@ -289,3 +301,47 @@ def test_ten_thousand_poses_and_marks_are_drawn() -> None:
     marks = poses.slice(0, 500).append_column("label", pa.array(["call"] * 500))
     assert trajectory(poses, marks)._repr_png_()
     assert motion(poses, marks)._repr_png_()
+
+
+# payloads
+
+
+PIXELS = np.arange(12 * 16, dtype=np.uint8).reshape(12, 16)
+FOUND = {"detections": [{"bbox_xywh": [4.8, 3.4, 3.0, 2.0], "label": "leak", "score": 0.846}]}
+
+
+def test_an_image_has_its_pixels_and_the_boxes_of_what_was_found() -> None:
+    figure = image(PIXELS, FOUND)
+    shown = drawn(figure)
+    assert (shown["pixels"] == PIXELS).all()
+    assert shown["boxes"] == [("leak 0.85", 4.8, 3.4, 3.0, 2.0)]
+    assert shown["title"] == "16 x 12 pixels, 1 detection"
+    artists(figure, "box")[0].set_x(0)
+    assert drawn(figure)["boxes"] != [("leak 0.85", 4.8, 3.4, 3.0, 2.0)]
+    figure.axes[0].get_images()[0].set_data(PIXELS[::-1])
+    assert not (drawn(figure)["pixels"] == PIXELS).all()
+
+
+def test_images_of_colour_of_one_channel_and_none_are_drawn() -> None:
+    assert image(np.zeros((2, 3, 3), np.uint8))._repr_png_()
+    assert image(np.zeros((2, 3, 1), np.uint16), [])._repr_png_()
+    assert drawn(image(np.zeros((0, 3))))["empty"]
+    for wrong in (np.zeros(3), np.zeros((2, 2, 7))):
+        with pytest.raises(ArgumentError, match="an image has the shape"):
+            image(wrong)
+    for boxes in ("boxes", [{"label": "x"}]):
+        with pytest.raises(ArgumentError, match="detection"):
+            image(PIXELS, boxes)
+
+
+def test_a_scan_has_its_points_from_above() -> None:
+    points = np.array([(1.0, 2.0, 3.0), (-4.0, 0.5, 0.0), (np.nan, 0, 0)], dtype=[(name, "<f4") for name in "xyz"])
+    figure = scan(points)
+    shown = drawn(figure)
+    assert shown["points"] == [(1.0, 2.0), (-4.0, 0.5)]
+    assert shown["title"] == "Scan from above: 2 points (1 without a place)"
+    artists(figure, "points")[0].set_xdata([9, 9])
+    assert drawn(figure)["points"] == [(9.0, 2.0), (9.0, 0.5)]
+    assert drawn(scan(np.zeros((0, 3))))["empty"]
+    with pytest.raises(ArgumentError, match="points have fields"):
+        scan([1, 2, 3])
