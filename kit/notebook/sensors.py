@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from kit import align as aligning
 from kit.align.decode import Decoder, decoded
 from kit.align.join import Method, Others
+from kit.align.logs import instants
 from kit.align.mapping import Utc
 from kit.align.overview import log_coverage, log_overview
 from kit.align.paths import Paths, paths
@@ -72,7 +73,7 @@ class SensorVerbs(Store):
         from_frame: FrameName,
         to_frame: FrameName,
         *,
-        at: ArrayLike,
+        at: ArrayLike | str,
         clock: ClockName | None = None,
         run: str | None = None,
         extrapolate: Extrapolate = "null",
@@ -81,9 +82,11 @@ class SensorVerbs(Store):
         """Return the map of point coordinates from the first frame to the second: p_to = R p_from + t.
 
         For a point that is known in the one frame and wanted in the other. Where a frame is, is `pose`; see
-        `kit.align.transform` for the columns, and for the two told apart.
+        `kit.align.transform` for the columns, and for the two told apart. `at` may be a log by its name: then its entries are
+        the instants, on its own clock.
         """
         options: dict[str, Any] = {"clock": clock, "extrapolate": extrapolate, "max_gap_ns": max_gap_ns}
+        at, options["clock"] = instants(self, at, clock, run)
         found = aligning.transform(self._paths(run), from_frame, to_frame, at=at, **options)
         return Table(found, name=f"points of {from_frame} in {to_frame}")
 
@@ -92,7 +95,7 @@ class SensorVerbs(Store):
         frame: FrameName,
         seen_from: FrameName,
         *,
-        at: ArrayLike,
+        at: ArrayLike | str,
         clock: ClockName | None = None,
         run: str | None = None,
         extrapolate: Extrapolate = "null",
@@ -100,9 +103,11 @@ class SensorVerbs(Store):
     ) -> Table:
         """Return where the first frame is, seen from the second: `pose("base_link", "world")` is the robot on the map.
 
-        It is the transform from `frame` to `seen_from`; see `kit.align.pose`.
+        It is the transform from `frame` to `seen_from`; see `kit.align.pose`. `at` may be a log by its name: then its entries
+        are the instants, on its own clock.
         """
         options: dict[str, Any] = {"clock": clock, "extrapolate": extrapolate, "max_gap_ns": max_gap_ns}
+        at, options["clock"] = instants(self, at, clock, run)
         found = aligning.pose(self._paths(run), frame, seen_from, at=at, **options)
         return Table(found, name=f"{frame} in {seen_from}")
 
