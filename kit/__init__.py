@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kit.notebook.study import Study
     from kit.notebook.study import load_study as load
     from kit.notebook.study import open_study as open
+    from kit.notebook.thread import Thread
     from kit.notebook.trace import Trace
     from kit.table import Table
 
@@ -32,6 +33,7 @@ __all__ = [
     "LoadReport",
     "Study",
     "Table",
+    "Thread",
     "Trace",
     "compare",
     "cosmonapse",
@@ -53,6 +55,7 @@ _NAMES = {
     "LoadReport": ("kit.io.report", "LoadReport"),
     "Study": ("kit.notebook.study", "Study"),
     "Table": ("kit.table", "Table"),
+    "Thread": ("kit.notebook.thread", "Thread"),
     "Trace": ("kit.notebook.trace", "Trace"),
     "demo": ("kit.notebook.demo", "demo"),
     "load": ("kit.notebook.study", "load_study"),
