@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import generate, records
+from benchmarks import generate, records, sensors
 from benchmarks.measure import Case, Summary, compare, markdown
 
 HERE = Path(__file__).parent
@@ -180,6 +180,11 @@ def first_look(rounds: int) -> str:
     return "\n".join(["## First look", "", markdown(found), "", *goals])
 
 
+def sensor_logs(rounds: int) -> str:
+    """Poses, images and lookups of sensor logs."""
+    return sensors.section(DATA, run, goal, markdown, rounds)
+
+
 def verifying(rounds: int) -> str:
     """500,000 record lines to verdicts on one core, and 1M records from file to store."""
     lines = f"{PEERS}.syncropel_verify:lines"
@@ -211,6 +216,7 @@ SECTIONS: dict[str, Section] = {
     "structure": structure,
     "first": first_look,
     "verify": verifying,
+    "sensors": sensor_logs,
 }
 LARGE: dict[str, Section] = {"load-10M": large, "structure-5M": growth}
 

@@ -212,7 +212,7 @@ def _columns(kind: Kind, found: Template, rows: Rows, which: Ints) -> tuple[_Par
                 rows.length - slot.at if slot.form == "tail" else np.full(rows.count, slot.width)
             )
         elif form == "text":
-            values[slot.column] = np.full(rows.count, slot.value, object)
+            values[slot.column] = _filled(rows.count, slot.value)
         elif form in ("int64", "uint32"):
             values[slot.column], right = integers(slot, rows, form, wraps=found.wraps)
             if right is not None:
@@ -301,7 +301,14 @@ def _stacked(parts: list[_Part], name: str) -> Array:
 
 
 def _nones(count: int) -> Array:
-    return np.full(count, None, object)
+    return _filled(count, None)
+
+
+def _filled(count: int, value: str | None) -> Array:
+    """Return a column of one object; `np.full` would make a NumPy text of it, which loses NULs at the end."""
+    found = np.empty(count, object)
+    found.fill(value)
+    return found
 
 
 def _ordered(column: Array, order: Ints | None) -> Array:
