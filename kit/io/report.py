@@ -114,13 +114,14 @@ class LoadReport:
         }
 
     def __repr__(self) -> str:
-        return "\n".join([self._headline(), *(f"  {line}" for line in self._details())])
+        return "\n".join([self._headline(), *(f"  {line}" for line in self.details())])
 
     def _headline(self) -> str:
         names = f"{len(self.sources):,} sources" if len(self.sources) != 1 else _named(self.sources[0].uri)
         return f"{names} into run {self.run!r}: {self.lines:,} lines"
 
-    def _details(self) -> list[str]:
+    def details(self) -> list[str]:
+        """Return what became of the lines, a text per fact."""
         found = [f"{self.rows:,} rows"]
         if self.duplicates:
             found.append(f"{self.duplicates:,} duplicates ({self.reencoded:,} of them in other bytes)")
@@ -154,7 +155,7 @@ class LoadReport:
         ]
         cells = "".join(f"<td>{value:,}</td>" for _, value in numbers)
         heads = "".join(f"<th>{name}</th>" for name, _ in numbers)
-        notes = "".join(f"<li>{escape(line.strip())}</li>" for line in self._details()[1:])
+        notes = "".join(f"<li>{escape(line.strip())}</li>" for line in self.details()[1:])
         return (
             f"<p><b>{escape(self._headline())}</b></p><table><thead><tr>{heads}</tr></thead>"
             f"<tbody><tr>{cells}</tr></tbody></table>" + (f"<ul>{notes}</ul>" if notes else "")
