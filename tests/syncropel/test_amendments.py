@@ -275,7 +275,7 @@ def test_kinds_follow_chains_of_aliases() -> None:
 
 def test_an_alias_counts_from_its_time_on_where_that_is_asked() -> None:
     made = Ledger()
-    clocks = {name: at for name, at in (("counter", 5), ("early", 1767225600000), ("late", 1767312000000))}
+    clocks = {"counter": 5, "early": 1767225600000, "late": 1767312000000}
     ids = {name: made.put(kind="a.b.c", clock=clock, thread=name) for name, clock in clocks.items()}
     made.alias("a.b.c", "a.b.d", since="2026-01-01T12:00:00Z")
     with kit.open() as study:
