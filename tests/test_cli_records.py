@@ -150,3 +150,6 @@ def test_the_verdict_of_a_study_is_a_sentence_and_a_table(store: Path, tmp_path:
         assert not study.verify(run="capture").clean
         assert repr(study.verify(run="other")) == "0 of 0 records verified"
         assert "<table>" not in study.verify(run="other")._repr_html_()
+        assert str(tmp_path) not in study.verify()._repr_html_()
+        study.load(SAMPLE)
+        assert "<td>edited.jsonl</td>" in study.verify()._repr_html_()

@@ -2,6 +2,9 @@
 
 from html import escape
 
+import pyarrow as pa
+
+from kit.io.report import shown_name
 from kit.store.store import Store
 from kit.syncropel.verify import Verification, findings, verify
 from kit.table import Table
@@ -28,5 +31,12 @@ class Verdict(Table):
         return str(self.counts)
 
     def _repr_html_(self) -> str:
-        table = super()._repr_html_() if len(self) else ""
-        return f"<p><b>{escape(str(self.counts))}</b></p>{table}"
+        return f"<p><b>{escape(str(self.counts))}</b></p>{self._shown()._repr_html_() if len(self) else ''}"
+
+    def _shown(self) -> Table:
+        """Return what a reader needs of the table: run and file where there are several, the file by its name."""
+        found = self.arrow()
+        several = [name for name in ("run", "uri") if len(found[name].unique()) > 1]
+        names = [None if uri is None else shown_name(uri) for uri in found["uri"].to_pylist()]
+        found = found.set_column(found.schema.get_field_index("uri"), "uri", pa.array(names, pa.string()))
+        return Table(found.select([*several, "line", "status", "id", "detail"]), name=self.name)
