@@ -364,9 +364,9 @@ def test_every_line_in_doubt_is_found_with_its_place() -> None:
         found = findings(study.connection).fetchall()
     assert not verdict.clean
     assert str(verdict).startswith("4 of 13 records verified; 4 mismatch; 2 unhashable; ")
-    assert {row[4] for row in found} == set(STATUSES)
+    assert {row[4] for row in found} == {*STATUSES, "not_a_record"}
     assert all(row[5] for row in found)
-    assert ("capture", 1, 14, None, "bad_line") in [row[:5] for row in found]
+    assert ("capture", 1, 14, None, "not_a_record") in [row[:5] for row in found]
 
 
 def test_a_growing_capture_is_continued(tmp_path: Path) -> None:
