@@ -93,16 +93,10 @@ _MODULES = {
     "trace",
 }
 
-_FOLDERS = {"trace"}
-"""Modules that import nothing themselves, so that their parts can be had one by one."""
-
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        module = import_module(f"kit.{name}")
-        for part in module.__all__ if name in _FOLDERS else ():
-            import_module(f"kit.{name}.{part}")
-        return module
+        return import_module(f"kit.{name}")
     if name in _NAMES:
         module, attribute = _NAMES[name]
         value = getattr(import_module(module), attribute)

@@ -11,6 +11,7 @@ from kit.table import Table
 from kit.trace.critical_path import critical_events, critical_path
 from kit.trace.events import trace_events
 from kit.trace.forest import Forest
+from kit.trace.graph import graph
 from kit.trace.spans import spans
 from kit.trace.tree import tree
 
@@ -35,8 +36,6 @@ class Trace:
     @cached_property
     def graph(self) -> "nx.DiGraph[str]":
         """The DAG as a `networkx.DiGraph`: cause to effect, nodes are event ids, edges carry `why`."""
-        from kit.trace.graph import graph  # brings NetworkX along
-
         return graph(self.events)
 
     @cached_property

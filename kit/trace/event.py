@@ -11,6 +11,7 @@ from kit.errors import ArgumentError, NotFoundError
 from kit.store.store import Store
 from kit.trace.events import trace_events
 from kit.trace.forest import Forest
+from kit.trace.graph import graph
 from kit.trace.spans import spans
 
 Row = Mapping[str, Any]
@@ -71,8 +72,6 @@ def event(store: Store, event_id: str, *, run: str | None = None, grown: Forest 
     events = trace_events(store, row["trace_id"], run=row["run"], grown=grown)
     rows = {item["id"]: item for item in events.to_pylist()}
     here = rows[event_id]
-    from kit.trace.graph import graph  # brings NetworkX along
-
     node = graph(events)
     children = tuple(rows[child] for child in node.successors(event_id) if child in rows and child != event_id)
     answers = tuple(child for child in children if node.edges[event_id, child["id"]]["why"] in ("answer", "result"))

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,10 +10,8 @@ import pyarrow as pa
 from kit.errors import ArgumentError, NotFoundError
 from kit.store.store import Store
 from kit.trace.forest import LABELS, Lent
+from kit.trace.graph import Graph, mark_rings
 from kit.trace.records import Weave, weave
-
-if TYPE_CHECKING:
-    from kit.trace.graph import Graph
 
 NEAR = 3
 """How many near matches the message about an unknown thread names."""
@@ -82,7 +80,7 @@ def find_thread(store: Store, thread: str, run: str | None = None) -> tuple[str,
     raise NotFoundError(f"no thread {thread!r}{where}.{hint} All of them: study.threads()")
 
 
-def thread_graph(records: pa.Table) -> "Graph":
+def thread_graph(records: pa.Table) -> Graph:
     """Return the graph of the records of `thread_records`: a node per record id, an edge from each cause to its effect.
 
     The attributes are those of a trace (`kit.trace.graph`): `type` is the act, `neuron` the actor, `label` and `kind` (event,
@@ -94,8 +92,6 @@ def thread_graph(records: pa.Table) -> "Graph":
     False throughout; `back` marks edges that close a ring.
     """
     import networkx as nx  # here, so that a store opens without it
-
-    from kit.trace.graph import mark_rings
 
     made: Graph = nx.DiGraph()
     rows: list[dict[str, Any]] = records.to_pylist()
