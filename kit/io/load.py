@@ -252,6 +252,10 @@ def _opened(item: Input, progress: Progress) -> Iterator[tuple[Peekable, Kind]]:
             yield Peekable(raw), Kind("file", "logs" if item.part.document is None else "log_documents")
         elif item.table is not None:
             yield Peekable(raw), Kind("table", "signals")
+        elif item.family is not None:
+            if item.family not in FAMILIES:
+                raise ArgumentError(f"{item.uri}: family {item.family!r} is none of {', '.join(FAMILIES)}")
+            yield Peekable(raw), Kind("lines", item.family)
         elif item.dsn is not None:
             # Here, so that files load where asyncpg is not installed.
             from kit.io.server import server_rows

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from kit.notebook.thread import Thread
+from kit.notebook.verdict import Verdict
 from kit.store.store import Store
 from kit.table import Table
 from kit.trace import record_search as searching
@@ -55,6 +56,10 @@ class RecordVerbs(Store):
         return searching.records(
             self, kind=kind, actor=actor, thread=thread, act=act, ref=ref, body=body, run=run, where=where, view=view
         )
+
+    def verify(self, *, run: str | None = None) -> Verdict:
+        """Return whether the records are what their ids say: one sentence, and a table of every line in doubt."""
+        return Verdict(self, run)
 
     def refs(
         self,

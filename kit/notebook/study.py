@@ -1,9 +1,10 @@
 """`Study`: the store as a notebook user holds it. Each method is a call into the layers below."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kit import io
 from kit.cosmonapse.wire import Level
@@ -13,6 +14,11 @@ from kit.notebook.sensors import SensorVerbs
 from kit.notebook.signals import SignalVerbs
 from kit.table import Table
 from kit.typing import Progress
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from kit.syncropel.client import Client
 
 
 class Study(SignalVerbs, RecordVerbs, SensorVerbs):
@@ -27,9 +33,34 @@ class Study(SignalVerbs, RecordVerbs, SensorVerbs):
     def load(
         self, source: Any, *, run: str = "capture", level: Level = "loose", progress: "bool | Progress | None" = None
     ) -> io.LoadReport:
-        """Load a path, glob, folder, list, file object, lines, Arrow table or database into `run`; see `kit.io.load`."""
+        """Load a path, glob, folder, list, file object, lines, Arrow table, database or kernel into `run`; see `kit.io.load`."""
         self.report = io.load(self, source, run=run, level=level, progress=progress)
         return self.report
+
+    def tail(
+        self,
+        client: "Client | str",
+        thread: str,
+        *,
+        run: str = "capture",
+        since_clock: int | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+        seconds: float | None = None,
+        stop: "Event | None" = None,
+        max_reconnects: float = math.inf,
+        on_load: Callable[[io.LoadReport], object] | None = None,
+    ) -> io.TailReport:
+        """Load the records of a thread of a server as they come, until a limit or Ctrl-C; see `kit.io.tail`.
+
+        `client` may be the address of the server; `since_clock=0` begins with the first record of the thread.
+        """
+        brought = io.tail(
+            self, client, thread, run=run, since_clock=since_clock, cursor=cursor, limit=limit, seconds=seconds,
+            stop=stop, max_reconnects=max_reconnects, on_load=on_load,
+        )  # fmt: skip
+        self.report = brought.report
+        return brought
 
     def sql(self, query: str, params: Sequence[object] | Mapping[str, object] | None = None) -> Table:
         """Return the answer of DuckDB to `query`, lazily; values are bound from `params`."""

@@ -141,6 +141,8 @@ def test_both_encodings_give_equal_tables_auki_31() -> None:
             places = '"offset", length' + (
                 ", data_offset" if table in ("audio", "point_clouds", "camera_frames") else ""
             )
+            # Every second image of the protobuf set has no intrinsics of its own.
+            places += ", fx, fy, cx, cy, distortion" if table == "camera_frames" else ""
             query = f"SELECT * EXCLUDE ({places}, source_id) FROM {table} ORDER BY log_id, seq"
             assert one.sql(query).rows() == two.sql(query).rows(), table
 
