@@ -94,23 +94,23 @@ EXPECTED = {
     "without _v": ("SELECT count(*) FROM records WHERE v IS NULL", 60),
     "refs": ("SELECT count(*) FROM record_refs", 390),
     "distinct refs": ("SELECT count(DISTINCT (kind, ref_id)) FROM record_refs", 91),
-    "corrections": ("SELECT count(DISTINCT id) FROM amendments WHERE what = 'correction'", 40),
-    "corrected": ("SELECT count(DISTINCT target) FROM amendments WHERE what = 'correction'", 46),
+    "corrections": ("SELECT count(DISTINCT id) FROM amendments WHERE amendment = 'correction'", 40),
+    "corrected": ("SELECT count(DISTINCT target) FROM amendments WHERE amendment = 'correction'", 46),
     "corrected twice": (
-        "SELECT count(*) FROM (SELECT target FROM amendments WHERE what = 'correction' GROUP BY ALL HAVING count(*) > 1)",
+        "SELECT count(*) FROM (SELECT target FROM amendments WHERE amendment = 'correction' GROUP BY ALL HAVING count(*) > 1)",
         2,
     ),
-    "erasures": ("SELECT count(DISTINCT id) FROM amendments WHERE what = 'erasure'", 24),
-    "erased": ("SELECT count(DISTINCT target) FROM amendments WHERE what = 'erasure'", 32),
+    "erasures": ("SELECT count(DISTINCT id) FROM amendments WHERE amendment = 'erasure'", 24),
+    "erased": ("SELECT count(DISTINCT target) FROM amendments WHERE amendment = 'erasure'", 32),
     "erased here": (
-        "SELECT count(*) FROM (SELECT DISTINCT target AS id FROM amendments WHERE what = 'erasure') SEMI JOIN records USING (id)",
+        "SELECT count(*) FROM (SELECT DISTINCT target AS id FROM amendments WHERE amendment = 'erasure') SEMI JOIN records USING (id)",
         24,
     ),
     "corrected here": (
-        "SELECT count(*) FROM (SELECT DISTINCT target AS id FROM amendments WHERE what = 'correction') SEMI JOIN records USING (id)",
+        "SELECT count(*) FROM (SELECT DISTINCT target AS id FROM amendments WHERE amendment = 'correction') SEMI JOIN records USING (id)",
         38,
     ),
-    "aliases": ("SELECT count(*) FROM amendments WHERE what = 'alias' AND old_kind <> new_kind", 4),
+    "aliases": ("SELECT count(*) FROM amendments WHERE amendment = 'alias' AND target <> value", 4),
 }
 
 
@@ -346,61 +346,6 @@ def test_a_signal_and_a_record_may_have_one_id() -> None:
         ]
         study.remove(source=1)
         assert study.execute("SELECT family FROM duplicates") == [("records",)]
-
-
-def test_refs_are_read_as_a_list_and_as_an_object() -> None:
-    refs = [{"kind": "@music.track", "id": "isrc:us-ji1 19810404"}, {"id": "doi:https://doi.org/10.1/X"}, 5]
-    listed = stored({**RECORD, "body": {"_refs": refs}})
-    keyed = stored(
-        {
-            **RECORD,
-            "clock": 5,
-            "body": {"_refs": {"music_artist": "x:1", "z": {"kind": "@doc.text", "id": "DOI:10.1/X"}}},
-        }
-    )
-    with loaded([dump(listed), dump(keyed)]) as study:
-        found = study.execute("SELECT line, position, kind, ref_id, ref_key FROM record_refs ORDER BY ALL")
-    assert found == [
-        (1, 0, "@music.track", "isrc:us-ji1 19810404", "isrc:USJI119810404"),
-        (1, 1, None, "doi:https://doi.org/10.1/X", "doi:10.1/x"),
-        (1, 2, None, None, None),
-        (2, 0, "music_artist", "x:1", "x:1"),
-        (2, 1, "@doc.text", "DOI:10.1/X", "doi:10.1/x"),
-    ]
-
-
-def test_amendments_of_every_kind_and_of_the_older_style_are_listed() -> None:
-    bodies = [
-        {
-            "kind": "core.correction",
-            "corrects": ["a", "b"],
-            "revised_fields": {"n": None},
-            "reason": "r",
-            "correcting_actor": "c",
-        },
-        {"kind": "core.erasure.v1", "erases": "a", "authorized_by": "d", "effective_at": "2026-01-01T00:00:00Z"},
-        {"kind": "core.alias", "old_kind": "a.b.c", "new_kind": "a.b.d"},
-        {"kind": "core.outcome"},
-        {"topic": "correction"},
-    ]
-    acts = ["PUT", "PUT", "PUT", "PUT", "KNOW"]
-    records = [
-        stored({**RECORD, "act": act, "clock": clock, "body": body})
-        for clock, (act, body) in enumerate(zip(acts, bodies, strict=True))
-    ]
-    with loaded(list(map(dump, records))) as study:
-        found = study.execute(
-            'SELECT clock, what, target, "by", revised_fields::VARCHAR FROM amendments ORDER BY clock, position'
-        )
-    me = RECORD["actor"]
-    assert found == [
-        (0, "correction", "a", "c", '{"n":null}'),
-        (0, "correction", "b", "c", '{"n":null}'),
-        (1, "erasure", "a", "d", None),
-        (2, "alias", None, me, None),
-        (4, "correction", "a", me, None),
-        (4, "correction", "b", me, None),
-    ]
 
 
 def test_the_verdict_on_the_sample_is_clean(sample: Study) -> None:
