@@ -8,10 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from kit.auki import jcs, registry, tables
+from kit.auki import jcs, registry
 from kit.auki.registry import RegistryEntry, Section
 from kit.errors import LogError
 from kit.jsontext import after_space, array_begin, elements
+from kit.schema import arrow
 
 VARIANTS = ("sensor_log", "pose_log", "time_transform_log", "detection_log")
 RAW_BYTES = 64 << 10
@@ -34,12 +35,12 @@ class Document:
     def batch(self, run: str, source_id: int) -> pa.RecordBatch:
         """Return the rows as a batch of their table."""
         place = {"run": run, "source_id": source_id}
-        return pa.RecordBatch.from_pylist([row | place for row in self.rows], schema=tables.arrow(self.table))
+        return pa.RecordBatch.from_pylist([row | place for row in self.rows], schema=arrow(self.table))
 
     def quarantine(self, run: str, source_id: int) -> pa.RecordBatch:
         """Return what was refused as a batch of `quarantine`."""
         place = {"run": run, "source_id": source_id}
-        return pa.RecordBatch.from_pylist([row | place for row in self.refused], schema=tables.arrow("quarantine"))
+        return pa.RecordBatch.from_pylist([row | place for row in self.refused], schema=arrow("quarantine"))
 
 
 def refusal(data: bytes, reason: str, detail: str, *, line: int = 1, byte_offset: int = 0) -> dict[str, Any]:

@@ -24,8 +24,8 @@ from kit.auki.columns import Bad, Decoded, Decoder
 from kit.auki.documents import RAW_BYTES
 from kit.auki.recording import Log, Recording, scan
 from kit.auki.segment import HEADER, Block, blocks, index, read_payload
-from kit.auki.tables import arrow
 from kit.errors import ArgumentError, PayloadError, SegmentError
+from kit.schema import arrow
 
 OnError = Literal["raise", "skip_segment", "skip_entry"]
 ON_ERROR: tuple[OnError, ...] = ("raise", "skip_segment", "skip_entry")

@@ -11,8 +11,8 @@ from kit.auki.columns import Decoded, Lists
 from kit.auki.payload_fields import Kind
 from kit.auki.recording import Log
 from kit.auki.segment import Block
-from kit.auki.tables import arrow
 from kit.errors import LogError
+from kit.schema import arrow
 
 Ints = NDArray[np.int64]
 

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from logs import DATA, MISSION, POSE, expected, manifest, pose, ref, segment_bytes, write_log
 
-from kit.auki import rows, tables
+from kit import schema
+from kit.auki import rows
 from kit.auki.load import LogReader, SegmentCounts, read_payload, scan, table
 from kit.auki.load import tables as load
 from kit.auki.payload import decode, encode
@@ -107,7 +108,7 @@ def test_nanoseconds_stay_integers_of_64_bits(_: None) -> None:
 def test_batches_have_the_declared_columns(codec: str) -> None:
     for log in scan(DATA / codec).logs:
         for name, batch in load(log, on_error="skip_entry"):
-            declared = tables.arrow(name)
+            declared = schema.arrow(name)
             assert batch.schema.names == declared.names
             assert batch.cast(declared).schema == declared
 

@@ -15,7 +15,7 @@ from kit.auki import manifest as manifests
 from kit.auki.discovery import discover
 from kit.auki.manifest import Ref
 from kit.auki.recording import scan
-from kit.errors import LogError, ManifestError, RegistryError, SourceNotFoundError
+from kit.errors import LogError, ManifestError, RegistryEntryError, SourceNotFoundError
 
 HASHES = {
     "frame": (
@@ -212,7 +212,7 @@ def test_a_tampered_entry_is_flagged(_: None, tmp_path: Path) -> None:
     entry = registry.write(tmp_path, "frames", FRAME)
     path = registry.path_of(tmp_path, "frames", "galbot", "base_link", entry.hash)
     path.write_text(path.read_text().replace("meters", "millimeters"))
-    with pytest.raises(RegistryError, match=f"registry hash mismatch: expected {entry.hash}, got"):
+    with pytest.raises(RegistryEntryError, match=f"registry hash mismatch: expected {entry.hash}, got"):
         registry.read(tmp_path, "frames", "galbot", "base_link", entry.hash)
     recording = scan(tmp_path)
     assert [row["hash_ok"] for row in next(recording.rows("frames")).to_pylist()] == [False]
@@ -225,7 +225,7 @@ def test_an_entry_in_another_folder_or_not_canonical_is_told(tmp_path: Path) -> 
     other = path.parents[1] / "other" / path.name
     other.parent.mkdir()
     shutil.copy(path, other)
-    with pytest.raises(RegistryError, match="registry id mismatch: its folder is 'other'"):
+    with pytest.raises(RegistryEntryError, match="registry id mismatch: its folder is 'other'"):
         registry.read(tmp_path, "frames", "galbot", "other", entry.hash)
     path.write_text(json.dumps(FRAME, indent=1))
     found = registry.parse(path.read_bytes(), "frames", path)
@@ -233,7 +233,7 @@ def test_an_entry_in_another_folder_or_not_canonical_is_told(tmp_path: Path) -> 
         True,
         ("not written in canonical form, though its content has the right hash",),
     )
-    with pytest.raises(RegistryError, match="registry entry not found: kind=frame id='no' hash=0"):
+    with pytest.raises(RegistryEntryError, match="registry entry not found: kind=frame id='no' hash=0"):
         registry.read(tmp_path, "frames", "galbot", "no", "0")
 
 
@@ -241,22 +241,22 @@ def test_an_entry_in_another_folder_or_not_canonical_is_told(tmp_path: Path) -> 
     "text", [pytest.param(text, id=f"auki-26-{text!r}") for text in ("a>b", "a@b", "a b", "", "a\u2003b", "a\n")]
 )
 def test_ids_are_checked(text: str, tmp_path: Path) -> None:
-    with pytest.raises(RegistryError, match="cannot be registered"):
+    with pytest.raises(RegistryEntryError, match="cannot be registered"):
         registry.write(tmp_path, "frames", FRAME | {"frame_id": text})
 
 
 @pytest.mark.parametrize("text", ["..", ".", "a\\b", "a\0"])
 def test_ids_cannot_lead_out_of_the_registry(text: str, tmp_path: Path) -> None:
-    with pytest.raises(RegistryError, match="cannot be a file name"):
+    with pytest.raises(RegistryEntryError, match="cannot be a file name"):
         registry.path_of(tmp_path, "frames", text, "x", "0")
 
 
 def test_frames_are_checked_and_come_before_their_sensors(tmp_path: Path) -> None:
-    with pytest.raises(RegistryError, match="not three different directions"):
+    with pytest.raises(RegistryEntryError, match="not three different directions"):
         registry.write(tmp_path, "frames", FRAME | {"axes": {"x": "forward", "y": "backward", "z": "up"}})
-    with pytest.raises(RegistryError, match="which is not registered: register it first"):
+    with pytest.raises(RegistryEntryError, match="which is not registered: register it first"):
         registry.write(tmp_path, "sensors", SENSOR)
-    with pytest.raises(RegistryError, match="without epoch"):
+    with pytest.raises(RegistryEntryError, match="without epoch"):
         registry.write(tmp_path, "clocks", {key: value for key, value in CLOCK.items() if key != "epoch"})
 
 

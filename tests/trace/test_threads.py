@@ -141,6 +141,19 @@ def test_a_thread_is_shown_as_a_tree_in_text_and_html(sample: Study) -> None:
     assert "\x1b" not in tree
 
 
+def test_what_is_loaded_later_is_seen() -> None:
+    made = Written()
+    goal = made.put("INTEND")
+    with kit.open() as study:
+        made.into(study)
+        assert [(row["state"], row["records"]) for row in study.threads()] == [("open", 1)]
+        later = Written()
+        later.put("KNOW", clock=9, parents=[goal], fulfills=goal)
+        later.into(study)
+        assert [(row["state"], row["depth"]) for row in study.threads()] == [("closed", 1)]
+        assert len(study.thread("t")) == 2
+
+
 def test_an_unknown_thread_is_refused_with_what_is_near(sample: Study) -> None:
     with pytest.raises(NotFoundError, match=r"no thread 'lab.governence'. The nearest are 'lab.governance'"):
         sample.thread("lab.governence")
