@@ -161,7 +161,7 @@ def _held_back() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
         return
-    pressed = []
+    pressed: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
         if pressed:

@@ -94,23 +94,23 @@ EXPECTED = {
     "without _v": ("SELECT count(*) FROM records WHERE v IS NULL", 60),
     "refs": ("SELECT count(*) FROM record_refs", 390),
     "distinct refs": ("SELECT count(DISTINCT (kind, ref_id)) FROM record_refs", 91),
-    "corrections": ("SELECT count(DISTINCT id) FROM amendments WHERE amendment = 'correction'", 40),
-    "corrected": ("SELECT count(DISTINCT target) FROM amendments WHERE amendment = 'correction'", 46),
+    "corrections": ("SELECT count(DISTINCT id) FROM amendments WHERE what = 'correction'", 40),
+    "corrected": ("SELECT count(DISTINCT target) FROM amendments WHERE what = 'correction'", 46),
     "corrected twice": (
-        "SELECT count(*) FROM (SELECT target FROM amendments WHERE amendment = 'correction' GROUP BY ALL HAVING count(*) > 1)",
+        "SELECT count(*) FROM (SELECT target FROM amendments WHERE what = 'correction' GROUP BY ALL HAVING count(*) > 1)",
         2,
     ),
-    "erasures": ("SELECT count(DISTINCT id) FROM amendments WHERE amendment = 'erasure'", 24),
-    "erased": ("SELECT count(DISTINCT target) FROM amendments WHERE amendment = 'erasure'", 32),
+    "erasures": ("SELECT count(DISTINCT id) FROM amendments WHERE what = 'erasure'", 24),
+    "erased": ("SELECT count(DISTINCT target) FROM amendments WHERE what = 'erasure'", 32),
     "erased here": (
-        "SELECT count(*) FROM (SELECT DISTINCT target AS id FROM amendments WHERE amendment = 'erasure') SEMI JOIN records USING (id)",
+        "SELECT count(*) FROM (SELECT DISTINCT target AS id FROM amendments WHERE what = 'erasure') SEMI JOIN records USING (id)",
         24,
     ),
     "corrected here": (
-        "SELECT count(*) FROM (SELECT DISTINCT target AS id FROM amendments WHERE amendment = 'correction') SEMI JOIN records USING (id)",
+        "SELECT count(*) FROM (SELECT DISTINCT target AS id FROM amendments WHERE what = 'correction') SEMI JOIN records USING (id)",
         38,
     ),
-    "aliases": ("SELECT count(*) FROM amendments WHERE amendment = 'alias' AND target <> value", 4),
+    "aliases": ("SELECT count(*) FROM amendments WHERE what = 'alias' AND old_kind <> new_kind", 4),
 }
 
 
