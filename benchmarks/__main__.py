@@ -165,6 +165,7 @@ def first_look(rounds: int) -> str:
         "new interpreter to first plot, 1k lines": Case(f"{KIT}:first_plot", [str(capture(1_000))]),
         "new interpreter to first plot, 100k lines": Case(f"{KIT}:first_plot", [str(capture(100_000))]),
         "layout of 50k nodes": Case(f"{KIT}:lay_out", [50_000]),
+        "layout of 50k nodes in 6,000 layers": Case(f"{KIT}:lay_out_layers", [50_000, 6_000]),
     }
     found = run(cases, rounds)
     s = {name: summary.seconds for name, summary in found.items()}
@@ -176,6 +177,7 @@ def first_look(rounds: int) -> str:
             least=False,
         ),
         goal("layout of 50k nodes, s", s["layout of 50k nodes"], 1, least=False),
+        goal("layout of 50k nodes in 6,000 layers, s", s["layout of 50k nodes in 6,000 layers"], 1, least=False),
     ]
     return "\n".join(["## First look", "", markdown(found), "", *goals])
 
@@ -211,12 +213,34 @@ def verifying(rounds: int) -> str:
     )
 
 
+def kernel(rounds: int) -> str:
+    """Events and messages of the virtual-time kernel, beside a bare heap and SimPy."""
+    sizes = {"timeouts": [1000, 1_000_000], "messages": [100, 2000], "bursts": [100, 2000]}
+    peers = {"timeouts": ["bare_heap", "simpy_models"], "messages": ["simpy_models"], "bursts": ["simpy_models"]}
+    names = {"bare_heap": "bare heap", "simpy_models": "SimPy"}
+    cases = {}
+    for model, size in sizes.items():
+        cases[f"kit, {model}"] = Case(f"benchmarks.kernel:{model}", size)
+        cases |= {f"{names[peer]}, {model}": Case(f"{PEERS}.{peer}:{model}", size) for peer in peers[model]}
+    found = run(cases, rounds)
+    s = {name: summary.seconds for name, summary in found.items()}
+    goals = [
+        goal("bare heap / kit, timeouts", s["bare heap, timeouts"] / s["kit, timeouts"], 0.8, least=True),
+        goal("SimPy / kit, timeouts", s["SimPy, timeouts"] / s["kit, timeouts"], 1, least=True),
+        goal("SimPy / kit, stores (ten messages a delay)", s["SimPy, bursts"] / s["kit, bursts"], 4, least=True),
+        goal("SimPy / kit, a message a delay", s["SimPy, messages"] / s["kit, messages"], 1, least=True),
+    ]
+    title = "## Virtual time: 1M timeouts of 1,000 processes, 200k messages over 100 queues"
+    return "\n".join([title, "", markdown(found), "", *goals])
+
+
 SECTIONS: dict[str, Section] = {
     "load": loading,
     "structure": structure,
     "first": first_look,
     "verify": verifying,
     "sensors": sensor_logs,
+    "kernel": kernel,
 }
 LARGE: dict[str, Section] = {"load-10M": large, "structure-5M": growth}
 

@@ -59,6 +59,16 @@ def lay_out(nodes: int) -> float:
     return float(layout(nodes, source, np.concatenate([child, second])).y.max())
 
 
+def lay_out_layers(nodes: int, layers: int) -> float:
+    """Lay out a DAG of that many layers, with two causes in the layer above for each node."""
+    chance = np.random.default_rng(7)
+    width = nodes // layers
+    child = np.arange(width, nodes)
+    above = (child // width - 1) * width
+    source = np.concatenate([above + chance.integers(0, width, len(child)) for _ in range(2)])
+    return float(layout(nodes, source, np.concatenate([child, child])).y.min())
+
+
 def first_plot(path: str) -> int:
     """From a new interpreter: import kit, load, and draw one trace to PNG; returns the size of the picture."""
     script = (

@@ -30,7 +30,7 @@ def load_poses(folder: str) -> dict[str, Any]:
     """Load a pose log to Arrow; return the number of rows and a sum over one column."""
     (log,) = scan(folder).logs
     rows: pa.Table = table(log)
-    return {"rows": rows.num_rows, "tx": round(sum(rows["tx"].to_numpy().tolist()), 6)}
+    return {"rows": rows.num_rows, "tx": round(float(rows["tx"].to_numpy().sum()), 6)}
 
 
 def index_images(folder: str) -> dict[str, Any]:

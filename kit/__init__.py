@@ -14,7 +14,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kit import compare, cosmonapse, datasets, errors, export, palette, plot, syncropel, trace
+    from kit import (
+        align,
+        auki,
+        compare,
+        cosmonapse,
+        crosscheck,
+        datasets,
+        errors,
+        export,
+        palette,
+        plot,
+        syncropel,
+        trace,
+    )
     from kit.errors import KitError
     from kit.ids import seeded
     from kit.io.report import LoadReport
@@ -35,8 +48,11 @@ __all__ = [
     "Table",
     "Thread",
     "Trace",
+    "align",
+    "auki",
     "compare",
     "cosmonapse",
+    "crosscheck",
     "datasets",
     "demo",
     "errors",
@@ -62,7 +78,20 @@ _NAMES = {
     "open": ("kit.notebook.study", "open_study"),
     "seeded": ("kit.ids", "seeded"),
 }
-_MODULES = {"compare", "cosmonapse", "datasets", "errors", "export", "palette", "plot", "syncropel", "trace"}
+_MODULES = {
+    "align",
+    "auki",
+    "compare",
+    "cosmonapse",
+    "crosscheck",
+    "datasets",
+    "errors",
+    "export",
+    "palette",
+    "plot",
+    "syncropel",
+    "trace",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -67,7 +67,7 @@ def images(folder: str) -> dict[str, Any]:
 
 def _told(columns: list[list[Any]]) -> dict[str, Any]:
     table = pa.table({name: pa.array(column) for name, column in zip("abcdefgh", columns, strict=True)})
-    return {"rows": table.num_rows, "tx": round(sum(table["b"].to_numpy().tolist()), 6)}
+    return {"rows": table.num_rows, "tx": round(float(table["b"].to_numpy().sum()), 6)}
 
 
 def _message() -> Any:

@@ -105,7 +105,8 @@ def entries(store: Store, log: LogEntry, wanted: str = "*") -> pa.Table:
 
 
 def payload(store: Store, name: str, seq: int, run: str | None = None) -> bytes:
-    """Return the data of an entry, read from its file: the image, the sound, the points; of others the whole payload.
+    """Return the data of an entry, read from its file: the image, the sound, the points, what a detector wrote; of
+    others the whole payload.
 
     `seq` is the number of the entry in its log. Raises NotFoundError where there is no such entry, SourceError where its
     file has gone.
@@ -114,8 +115,9 @@ def payload(store: Store, name: str, seq: int, run: str | None = None) -> bytes:
     place = {"run": log.run, "log": log.log_id}
     has_data = "data_offset" in columns(log.table)
     data = "data_offset, data_length" if has_data else "NULL, NULL"
+    kept = "data" if log.kind == "detection" else "NULL"
     found = store.execute(
-        f'SELECT source_id, "offset", length, {data} FROM "{log.table}" '  # noqa: S608  our names
+        f'SELECT source_id, "offset", length, {data}, {kept} FROM "{log.table}" '  # noqa: S608  our names
         "WHERE run = $run AND log_id = $log AND seq = $seq ORDER BY line LIMIT 1",
         {**place, "seq": int(seq)},
     )
@@ -125,7 +127,9 @@ def payload(store: Store, name: str, seq: int, run: str | None = None) -> bytes:
             place,
         )[0]
         raise NotFoundError(f"log {log.log_id!r} has no entry {seq!r}: its entries are {first} to {last}")
-    source_id, offset, length, data_offset, data_length = found[0]
+    source_id, offset, length, data_offset, data_length, data = found[0]
+    if data is not None:
+        return bytes(data)
     if data_offset is not None:
         return store.file_bytes(source_id, data_offset, data_length)
     whole = store.file_bytes(source_id, offset, length)

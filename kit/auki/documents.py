@@ -49,11 +49,20 @@ def refusal(data: bytes, reason: str, detail: str, *, line: int = 1, byte_offset
 
 
 def read_safely(path: Path) -> tuple[bytes, str | None]:
-    """Return the bytes of a small file, and why they are none."""
+    """Return the bytes of a small file, and why they cannot be used: then only the first are there."""
     try:
         return jcs.read_bytes(path), None
     except LogError as error:
-        return b"", str(error)
+        return _begin(path), str(error)
+
+
+def _begin(path: Path) -> bytes:
+    """Return the first bytes of a file, or none where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(RAW_BYTES)
+    except OSError:
+        return b""
 
 
 def registered(section: Section, path: Path) -> tuple[Document, RegistryEntry | None]:

@@ -59,10 +59,9 @@ def kind(head: bytes) -> Kind:
 
 
 def _opens_document(text: bytes) -> bool:
-    """Whether the first line breaks off inside an object that goes on over the next lines."""
-    line, newline, _ = text.partition(b"\n")
-    line = line.strip()
-    return bool(newline) and (line == b"{" or line.endswith((b",", b"{", b"[")))
+    """Whether the first line breaks off inside an object that goes on with a key on the next."""
+    line, _, rest = text.partition(b"\n")
+    return line.strip().endswith((b",", b"{")) and rest.lstrip(b" \t\r\n").startswith(b'"')
 
 
 def _first_line_is_whole(text: bytes) -> bool:

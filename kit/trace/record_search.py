@@ -8,7 +8,6 @@ import pyarrow as pa
 
 from kit.errors import ArgumentError
 from kit.store.store import Store
-from kit.syncropel.canonical import hash_levels
 from kit.table import Table
 from kit.trace.amendments import View
 from kit.trace.record_view import view_sql
@@ -101,6 +100,8 @@ def record_levels(store: Store, run: str | None = None, thread: str | None = Non
     form, has no hashes. L0 is exact and must not leave its namespace.
     """
     import json
+
+    from kit.syncropel.canonical import hash_levels  # here, so that a store opens without the family
 
     found = store.execute(
         """SELECT run, id, act, body::VARCHAR FROM records

@@ -71,7 +71,7 @@ def test_any_mix_of_layouts_is_decoded_as_one_by_one(
 ) -> None:
     samples = data.draw(st.lists(values(kind), min_size=1, max_size=4))
     payloads = []
-    for _ in range(data.draw(st.integers(1, 30))):
+    for _ in range(data.draw(st.integers(1, 60))):
         sample, codec = data.draw(st.sampled_from(samples)), data.draw(st.sampled_from(CODECS))
         payload = bytearray(encode(kind, sample, codec, shortest=data.draw(st.booleans())))
         if payload and data.draw(st.integers(0, 9)) == 0:
@@ -123,6 +123,19 @@ def test_integers_of_one_layout_that_do_not_fit_are_bad_one_by_one(tmp_path: Pat
 def test_a_text_keeps_a_nul_at_its_end(tmp_path: Path) -> None:
     given = {"data": b"", "sensor_hash": "a\0", "type": "\0"}
     check(tmp_path, "detection", [encode("detection", given)] * 9)
+
+
+def test_templates_that_are_kept_stay_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "MAX_KNOWN", 3)
+    monkeypatch.setattr(columns, "MAX_NEW", 4)
+    rng = np.random.default_rng(1)
+    # Each number is of two or of eight bytes: of equal length are many layouts.
+    names = list(COLUMNS["pose"])
+    payloads = [
+        encode("pose", {name: 0.5 if name in rng.permutation(names)[:3] else 0.1 for name in names}, "cbor")
+        for _ in range(200)
+    ]
+    check(tmp_path, "pose", payloads)
 
 
 def test_long_payloads_are_decoded_by_their_heads(tmp_path: Path) -> None:

@@ -302,6 +302,16 @@ def test_a_path_goes_over_logs_in_both_ways_and_missing_links_are_named(tmp_path
         made.at([5], "map", "sky")
 
 
+def test_rigid_logs_that_move_and_lost_samples_are_told(tmp_path: Path) -> None:
+    moving = [(0, pose(tx=1)), (10, pose(tx=2)), (10, pose(tx=3))]
+    write_log(tmp_path / "log", {0: moving}, manifest(writer_mode="rigid"))
+    assert small(tmp_path).warnings() == [
+        "rover-3/01JSESSION/map->chassis: rover-3/map -> rover-3/chassis is rigid, but its samples differ by 2; the last counts",
+        "rover-3/01JSESSION/map->chassis: 1 samples of rover-3/map -> rover-3/chassis are left out",
+    ]
+    assert graph("pb").warnings() == []
+
+
 def test_frames_of_equal_id_and_another_peer_are_others(tmp_path: Path) -> None:
     write_poses(tmp_path, ref("map"), ref("chassis"), "1")
     write_poses(tmp_path, ref("map", "depot"), ref("dock", "depot"), "2")

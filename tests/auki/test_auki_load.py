@@ -1,5 +1,6 @@
 """Logs as tables: both encodings alike, every byte accounted for, and nothing that damage can break."""
 
+import os
 import random
 import shutil
 from collections import Counter
@@ -14,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from logs import DATA, MISSION, POSE, expected, manifest, pose, ref, segment_bytes, write_log
 
+import kit
 from kit import schema
-from kit.auki import rows
+from kit.auki import rows, segment
 from kit.auki.load import LogReader, SegmentCounts, read_payload, scan, table
 from kit.auki.load import tables as load
 from kit.auki.payload import decode, encode
@@ -221,6 +223,36 @@ def test_a_bad_payload_is_raised_skipped_or_takes_its_segment_along(tmp_path: Pa
         LogReader(log, on_error="ignore")  # type: ignore[arg-type]
 
 
+def test_rows_are_in_the_order_of_the_files_or_of_time(tmp_path: Path) -> None:
+    write_log(tmp_path / "log", {0: [(ts, pose(tx=i)) for i, ts in enumerate((5, 3, 9, 3))]})
+    (log,) = scan(tmp_path).logs
+    assert table(log)["ts_ns"].to_pylist() == [5, 3, 9, 3]
+    sorted_rows = table(log, order_by="time")
+    assert (sorted_rows["ts_ns"].to_pylist(), sorted_rows["seq"].to_pylist()) == ([3, 3, 5, 9], [1, 3, 0, 2])
+    with pytest.raises(ArgumentError, match="order_by='seq'"):
+        table(log, order_by="seq")  # type: ignore[arg-type]
+
+
+def test_a_segment_that_is_gone_or_cut_while_it_is_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = write_log(tmp_path / "log", {0: [(i, pose()) for i in range(50)], 10**9: [(10**9, pose())]})
+    gone, cut = sorted((log / "segments").iterdir())[::-1]
+    recording = scan(tmp_path)
+    gone.unlink()
+    monkeypatch.setattr(segment, "FIRST_BYTES", 500)
+    monkeypatch.setattr(segment, "BLOCK_BYTES", 500)
+    for option in ("skip_entry", "skip_segment"):
+        cut.write_bytes(segment_bytes([(i, pose()) for i in range(50)]))
+        counts: list[SegmentCounts] = []
+        found: dict[str, list[dict[str, Any]]] = {}
+        for name, batch in load(recording.logs[0], on_error=option, counts=counts):  # type: ignore[arg-type]
+            found.setdefault(name, []).extend(batch.to_pylist())
+            os.truncate(cut, 600)
+        check_account(found, counts)
+        assert found["quarantine"][-1]["reason"] == "unreadable"
+
+
 def test_an_old_pose_log_has_a_row_for_each_transform(tmp_path: Path) -> None:
     one = {"parent_frame": "a", "child_frame": "b", "translation": [1, 2, 3], "rotation_quat": [0, 0, 0, 1]}
     entries = [(1, cbor2.dumps({"transforms": [one, one | {"child_frame": "c"}]})), (2, pose())]
@@ -339,3 +371,14 @@ def test_references_without_a_registry_entry_are_none() -> None:
     assert recording.entry("clocks", None) is None
     assert recording.entry("frames", log.manifest.ref("clock")) is None
     assert ref("x")["hash"] == "00"
+
+
+def test_an_entry_without_transforms_is_kept_in_quarantine_and_one_with_several_is_one_line(tmp_path: Path) -> None:
+    one = {"parent_frame": "a", "child_frame": "b", "translation": [1, 2, 3], "rotation_quat": [0, 0, 0, 1]}
+    payloads = [cbor2.dumps({"transforms": []}), cbor2.dumps({"transforms": [one, one]})]
+    write_log(tmp_path / "log", {0: list(enumerate(payloads))})
+    with kit.open() as study:
+        report = study.load(tmp_path)
+        assert (report.quarantined, report.complete) == (1, True)
+        assert [(row["line"], row["part"]) for row in study.sql("FROM poses ORDER BY part")] == [(2, 0), (2, 1)]
+        assert study.quarantine().rows()[0]["raw"] == payloads[0]

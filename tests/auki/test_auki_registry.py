@@ -335,6 +335,18 @@ def test_a_session_that_the_manifest_does_not_name_is_taken_from_the_path(tmp_pa
     assert scan(tmp_path, kinds={"cam": "camera"}).logs[0].kind == "camera"
 
 
+def test_a_document_that_is_too_long_is_refused_with_its_first_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jcs, "MAX_BYTES", 100)
+    log = write_log(tmp_path / "log", {})
+    recording = scan(tmp_path)
+    (document,) = recording.documents
+    assert (recording.logs, document.lines, document.rows) == ((), 1, [])
+    assert document.refused[0]["raw"] == (log / "log_manifest.json").read_bytes()
+    assert "longer than 100 bytes" in recording.problems[0].detail
+
+
 def test_two_copies_of_a_log_are_told(tmp_path: Path) -> None:
     write_log(tmp_path / "a", {})
     write_log(tmp_path / "b", {})

@@ -55,7 +55,7 @@ def found(study: Study, **options: Any) -> str:
         ({"kind": ["a.b.d", "core.correction"]}, "23"),
         ({"actor": "did:0"}, "02"),
         ({"thread": "t1"}, "23"),
-        ({"act": {"DO", "GET"}}, "02"),
+        ({"act": ("DO", "GET")}, "02"),
         ({"act": []}, ""),
         ({"run": "other"}, ""),
         ({"ref": "isrc:ab"}, "01"),
