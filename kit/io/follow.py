@@ -128,6 +128,8 @@ def tail(
             raise ArgumentError(f"{name}={value!r}: give a number above 0")
     with contextlib.ExitStack() as stack:
         if isinstance(client, str):
+            if not client.startswith(("http://", "https://")):
+                raise ArgumentError(f"{client!r}: give an address like 'http://localhost:9100', or a Client")
             client = stack.enter_context(Client(endpoint=client, identity=READER))
         stream = client.tail_sync(thread, since_clock=since_clock, cursor=cursor, max_reconnects=max_reconnects)
         follower = stack.enter_context(_Follower(stream, limit, seconds, stop, batch, every_s))

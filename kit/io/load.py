@@ -13,7 +13,7 @@ from kit.io.columnar import ColumnarReader
 from kit.io.families import FAMILIES, EntryReader, Family
 from kit.io.inputs import Input, inputs
 from kit.io.lines import LineReader
-from kit.io.members import MemberReader
+from kit.io.members import MemberReader, folder_head
 from kit.io.pages import PageReader
 from kit.io.progress import progress_for
 from kit.io.recordings import DocumentReader, SegmentReader
@@ -262,6 +262,8 @@ def _opened(item: Input, progress: Progress) -> Iterator[tuple[Peekable, Kind]]:
 
             with closing(server_rows(item.dsn)) as rows:
                 yield Peekable(rows), DATABASE
+        elif item.folder is not None:
+            yield Peekable(raw), Kind("folder", kind(folder_head(item.folder)).family)
         else:
             stream = decompressed(raw)
             what = kind(stream.peek())
@@ -269,7 +271,7 @@ def _opened(item: Input, progress: Progress) -> Iterator[tuple[Peekable, Kind]]:
                 with sqlite_rows(stream, item.path, item.uri) as lines:
                     yield Peekable(lines), DATABASE
             else:
-                yield stream, what if item.folder is None else Kind("folder", what.family)
+                yield stream, what
 
 
 def _reader(stream: Peekable, item: Input, what: Kind) -> EntryReader:

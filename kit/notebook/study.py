@@ -98,18 +98,25 @@ class Study(SignalVerbs, RecordVerbs, SensorVerbs):
 
     def _summaries(self) -> list[Table]:
         """Return a table of the runs of each family that is there; of signals, where nothing is."""
-        signals, records = (self.arrow(query) for query in (SIGNAL_RUNS, RECORD_RUNS))
-        tables = [Table(signals, name="runs")] if len(signals) or not len(records) else []
-        return [*tables, Table(records, name="runs of records")] if len(records) else tables
+        found = [Table(self.arrow(query), name=name) for name, query, _, _ in FAMILIES]
+        return [table for table in found if len(table)] or found[:1]
+
+    def _next(self) -> str:
+        """Return what to ask of the families that are there."""
+        there = {table.name for table in self._summaries() if len(table)}
+        asked = [(calls, table) for name, _, calls, table in FAMILIES if name in there]
+        if not asked:
+            return NOTHING
+        return ", ".join([*(calls for calls, _ in asked), f"study.quarantine(), study.sql('from {asked[0][1]}')"])
 
     def __repr__(self) -> str:
         name = "in memory" if self.path is None else self.path.name
-        return "\n".join([f"study {name}", *map(repr, self._summaries()), NEXT])
+        return "\n".join([f"study {name}", *map(repr, self._summaries()), f"next: {self._next()}"])
 
     def _repr_html_(self) -> str:
         name = "in memory" if self.path is None else self.path.name
         tables = "".join(table._repr_html_() for table in self._summaries())
-        return f"<p><b>study {escape(name)}</b></p>{tables}<p>{NEXT}</p>"
+        return f"<p><b>study {escape(name)}</b></p>{tables}<p>next: {self._next()}</p>"
 
 
 SIGNAL_RUNS = """SELECT run, count(*) AS signals, count(DISTINCT trace_id) AS traces,
@@ -117,9 +124,15 @@ SIGNAL_RUNS = """SELECT run, count(*) AS signals, count(DISTINCT trace_id) AS tr
                         (SELECT count(*) FROM quarantine q WHERE q.run = s.run) AS quarantined
                  FROM signals s GROUP BY run ORDER BY run"""
 RECORD_RUNS = """SELECT run, count(*) AS records, count(DISTINCT thread) AS threads, count(DISTINCT actor) AS actors,
-                        count(*) FILTER (WHERE integrity IS DISTINCT FROM 'ok') AS unproven
-                 FROM records GROUP BY run ORDER BY run"""
-NEXT = "next: study.traces(), study.signals(type='ERROR'), study.check(), study.quarantine(), study.sql('from signals')"
+                        count(*) FILTER (WHERE integrity IS DISTINCT FROM 'ok') AS unproven,
+                        (SELECT count(*) FROM quarantine q WHERE q.run = r.run) AS quarantined
+                 FROM records r GROUP BY run ORDER BY run"""
+FAMILIES = (
+    ("runs", SIGNAL_RUNS, "study.traces(), study.signals(type='ERROR'), study.check()", "signals"),
+    ("runs of records", RECORD_RUNS, "study.verify(), study.threads(), study.records(act='KNOW')", "records"),
+)
+"""Of each family: the name of its summary, how that is made, what to ask first, and the table to ask in SQL."""
+NOTHING = "study.load('my.jsonl'), study.load(kit.datasets.path('cosmonapse-small'))"
 
 
 def open_study(

@@ -246,6 +246,11 @@ def test_numbers_that_mean_nothing_are_refused(wrong: dict[str, Any], study: Stu
         io.tail(study, "http://127.0.0.1:1", "t", **wrong)
 
 
+def test_what_is_no_address_is_refused(study: Study) -> None:
+    with pytest.raises(ArgumentError, match="'localhost:9100': give an address like 'http://localhost:9100'"):
+        study.tail("localhost:9100", "t")
+
+
 # A kernel as a source
 
 
