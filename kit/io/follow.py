@@ -121,7 +121,7 @@ def tail(
     that has come by then is in the store. It blocks; other threads may use the store meanwhile.
 
     Raises ArgumentError for what means nothing, SubscribeError where the server refuses or the reconnects are used up, and
-    what `kit.io.load` raises; what came before is in the store.
+    what a load raises; what came before is in the store.
     """
     for name, value in (("limit", limit), ("seconds", seconds), ("batch", batch), ("every_s", every_s)):
         if value is not None and not value > 0:

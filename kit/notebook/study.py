@@ -18,6 +18,7 @@ from kit.typing import Progress
 if TYPE_CHECKING:
     from threading import Event
 
+    from kit.io.follow import TailReport
     from kit.syncropel.client import Client
 
 
@@ -50,12 +51,14 @@ class Study(SignalVerbs, RecordVerbs, SensorVerbs):
         stop: "Event | None" = None,
         max_reconnects: float = math.inf,
         on_load: Callable[[io.LoadReport], object] | None = None,
-    ) -> io.TailReport:
-        """Load the records of a thread of a server as they come, until a limit or Ctrl-C; see `kit.io.tail`.
+    ) -> "TailReport":
+        """Load the records of a thread of a server as they come, until a limit or Ctrl-C; see `kit.io.follow.tail`.
 
         `client` may be the address of the server; `since_clock=0` begins with the first record of the thread.
         """
-        brought = io.tail(
+        from kit.io.follow import tail  # here, so that a store opens without the family
+
+        brought = tail(
             self, client, thread, run=run, since_clock=since_clock, cursor=cursor, limit=limit, seconds=seconds,
             stop=stop, max_reconnects=max_reconnects, on_load=on_load,
         )  # fmt: skip
