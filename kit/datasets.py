@@ -4,8 +4,13 @@ from pathlib import Path
 
 from kit.errors import NotFoundError
 
-FILES = {"cosmonapse-small": "cosmonapse-small.jsonl", "syncropel-small": "syncropel-small.jsonl"}
-"""Name to file; origin, licence and SHA-256 of each are in the README beside them."""
+FILES = {
+    "cosmonapse-small": "cosmonapse-small.jsonl",
+    "syncropel-small": "syncropel-small.jsonl",
+    "auki-small": "auki-small",
+    "mission": "mission",
+}
+"""Name to file or folder; origin, licence and SHA-256 of each are in the README beside them."""
 
 HERE = Path(__file__).parent
 
@@ -16,7 +21,10 @@ def names() -> tuple[str, ...]:
 
 
 def path(name: str) -> Path:
-    """Return the path of a shipped data set. Raises NotFoundError for an unknown name, listing the known ones."""
+    """Return the path of a shipped data set: a file, or the folder of one that has several.
+
+    `kit.load` takes either. Raises NotFoundError for an unknown name, listing the known ones.
+    """
     if name not in FILES:
         raise NotFoundError(f"no data set {name!r}: there are {', '.join(FILES)}")
     for folder in (HERE / "_datasets", HERE.parent / "datasets"):

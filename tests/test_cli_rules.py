@@ -60,7 +60,7 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 def test_every_command_and_option_is_documented() -> None:
     page = CLI_PAGE.read_text()
-    pages = dict(re.findall(r"^## `kit ([a-z -]+?)(?: [A-Z.]+)?`\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    pages = dict(re.findall(r"^## `kit ([a-z -]+?)(?: [A-Z._ ]+)?`\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
     assert sorted(pages) == sorted(name for name, _ in commands())
     for name, command in commands():
         options = [option for given in command.params for option in given.opts if option.startswith("-")]

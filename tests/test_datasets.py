@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+import kit
 from kit import datasets
 from kit.errors import NotFoundError
 
@@ -32,12 +33,18 @@ def described() -> list[Described]:
     ]
 
 
+def folders() -> dict[str, str]:
+    """Return the hash of each data set that is a folder, as the README has it."""
+    row = re.compile(r"^\| `([\w-]+)` \| `\1/` \| [\d,]+ \| [\d,]+ \| `(\w{64})` \|$", re.MULTILINE)
+    return dict(row.findall((FOLDER / "README.md").read_text()))
+
+
 def test_the_readme_describes_each_data_set_and_each_file() -> None:
-    assert {row.name: row.file for row in described()} == datasets.FILES
+    assert {row.name: row.file for row in described()} | {name: name for name in folders()} == datasets.FILES
     assert {row.file for row in described()} == {path.name for path in FOLDER.iterdir() if path.is_file()} - {
         "README.md"
     }
-    assert [row.name for row in described()] == list(datasets.names())
+    assert [*(row.name for row in described()), *folders()] == list(datasets.names())
 
 
 @pytest.mark.parametrize("row", described(), ids=lambda row: row.name)
@@ -49,12 +56,25 @@ def test_a_data_set_has_the_bytes_that_the_readme_states(row: Described) -> None
 
 
 def test_the_readme_describes_each_folder_with_the_hash_of_its_files() -> None:
-    told = dict(
-        re.findall(
-            r"^\| `(\w+)/` \| [\d,]+ \| [\d,]+ \| `(\w{64})` \|$", (FOLDER / "README.md").read_text(), re.MULTILINE
-        )
-    )
-    assert told == {path.name: digest(path) for path in FOLDER.iterdir() if path.is_dir()}
+    assert folders() == {path.name: digest(path) for path in FOLDER.iterdir() if path.is_dir()}
+    assert {name: datasets.path(name).name for name in folders()} == {name: name for name in folders()}
+
+
+def test_the_mission_loads_as_one_folder_with_its_three_families_and_nothing_refused() -> None:
+    """What is no capture, as the truth that the tests know of, is not in a data set's folder."""
+    study = kit.load(datasets.path("mission"))
+    report = study.report
+    assert report is not None
+    assert (report.quarantined, report.complete) == (0, True)
+    assert study.execute("SELECT (SELECT count(*) FROM signals), (SELECT count(*) FROM records)") == [(263, 40)]
+    assert len(study.logs()) == 8
+
+
+def test_auki_small_loads_but_for_the_entry_that_is_cut() -> None:
+    study = kit.load(datasets.path("auki-small"))
+    assert [row["reason"] for row in study.quarantine()] == ["cut_tail"]
+    damaged = {row["resource_id"]: row["damage"] for row in study.logs() if row["damage"]}
+    assert list(damaged) == ["arm_joints"]
 
 
 def digest(folder: Path) -> str:

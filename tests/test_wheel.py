@@ -35,8 +35,10 @@ trace_id = study.sql(query).rows()[0]["trace_id"]
 figure = study.trace(trace_id).plot()
 figure.savefig("trace.png")
 study.close()
+logs = {name: len(kit.load(kit.datasets.path(name)).logs()) for name in ("auki-small", "mission")}
 print(json.dumps({
     "kit": kit.__file__,
+    "logs": logs,
     "path": sys.path,
     "extras": [name for name in sys.argv[1:] if find_spec(name)],
 }))
@@ -70,6 +72,7 @@ def test_the_wheel_holds_the_package_and_the_data(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"kit/__init__.py", "kit/py.typed", "kit/notebook/nbval-sanitize.cfg"} <= names
     assert {"kit/_datasets/cosmonapse-small.jsonl", "kit/cosmonapse/views.sql"} <= names
+    assert {"kit/_datasets/auki-small/catalog.json", "kit/_datasets/mission/signals.jsonl"} <= names
     strange = {name for name in names if not re.match(r"kit/|namespace_kit-[\d.]+\.dist-info/", name)}
     assert strange == set()
 
@@ -96,6 +99,7 @@ def test_without_repo_and_extras_it_loads_a_data_set_and_plots_it(python: Path, 
     assert [entry for entry in report["path"] if Path(entry).is_relative_to(ROOT / "kit")] == []
     assert str(ROOT) not in report["path"]
     assert report["extras"] == []
+    assert report["logs"] == {"auki-small": 9, "mission": 8}
     picture = (tmp_path / "trace.png").read_bytes()
     assert picture.startswith(b"\x89PNG\r\n")
     assert len(picture) > 10_000

@@ -66,9 +66,12 @@ def _form(log: LogEntry, sensor: Mapping[str, Any]) -> str:
 
 
 def image(data: bytes, sensor: Mapping[str, Any]) -> Any:
-    """Return an image of a raw pixel format, or of a file format that Pillow knows."""
+    """Return an image of a raw pixel format, or of a file format that Pillow knows.
+
+    A JPEG or PNG is taken as what it is, whatever its pixel format.
+    """
     form = str(sensor.get("pixel_format", "")).lower()
-    if form in PIXEL_TYPES:
+    if form in PIXEL_TYPES and not data.startswith(COMPRESSED):
         kind, channels = PIXEL_TYPES[form]
         shape = (int(sensor["height"]), int(sensor["width"]), *((channels,) if channels > 1 else ()))
         pixels = np.frombuffer(data, kind).reshape(shape)
@@ -115,4 +118,6 @@ def findings(data: bytes, sensor: Mapping[str, Any]) -> Any:
     return json.loads(data)
 
 
+COMPRESSED = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+"""How JPEG and PNG begin; the registry then has the pixel format of what is compressed (spec/auki.md 3.5)."""
 DECODERS: dict[str, Decoder] = {"camera": image, "audio": sound, "point_cloud": points, "detection": findings}

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kit.align.base import base_of
+from kit.align.base import Base, base_of
 from kit.align.citations import results
 from kit.align.logs import LogEntry, entries, find_log
 from kit.align.mapping import Utc, overlap_warning
@@ -18,14 +18,18 @@ from kit.align.time import flag_lists
 from kit.auki.align import matches
 from kit.auki.clock import EXTRAPOLATED, Readings
 from kit.auki.clock_graph import ClockName
+from kit.auki.frame import FrameName
+from kit.auki.track import DISCONTINUOUS, GAP
 from kit.auki.track import FLAGS as POSE_FLAGS
-from kit.auki.track import GAP
 from kit.errors import ArgumentError
 from kit.schema import columns
 from kit.store.store import Store
 
 Ints = NDArray[np.int64]
 Method = Literal["nearest", "previous", "linear"]
+Frames = tuple[FrameName, FrameName]
+"""A frame, and the frame it is seen from."""
+Others = Sequence[str | Frames] | Mapping[str, str | Frames]
 METHODS: tuple[Method, ...] = get_args(Method)
 PLACES = {"run", "source_id", "line", "log_id", "part", "from_frame", "to_frame", "from_clock", "to_clock", "ts_ns"}
 PLACES |= {"offset", "length", "data_offset", "data_length"}
@@ -46,7 +50,7 @@ def align(
     store: Store,
     paths: Paths,
     base: Any,
-    others: Sequence[str] | Mapping[str, str],
+    others: Others,
     *,
     clock: "ClockName | Utc | None" = None,
     method: Method | Mapping[str, Method] = "nearest",
@@ -56,7 +60,8 @@ def align(
 
     base          a log (its resource id, or whole log id); "signals" or "records"; or a table with a column `ts` (UTC, as
                   study.signals() gives) or `ts_ns` (on `clock`). Records have the instant that they cite of a log
-    others        logs, or a mapping of the name to put in front of the columns to the log
+    others        logs, or a mapping of the name to put in front of the columns to the log; in a mapping also a pair of frames,
+                  `{"robot": ("base_link", "world")}`: where the first is, seen from the second, interpolated, as `pose` has it
     clock         of a log: the clock of the result's `ts_ns`, its own without. Of signals, which have UTC: the clock of the
                   logs that is UTC (one declared as `utc_clock`), or a `kit.align.Utc`, which says how far a clock is from it
     method        which sample belongs to an instant: "nearest" (of two equally near the earlier), "previous", or "linear": poses
@@ -75,7 +80,10 @@ def align(
     """
     started = base_of(store, paths, base, clock)
     found: dict[str, Any] = dict(started.columns)
-    for wanted in _wanted(store, paths, others, method, tolerance_ns):
+    logs, frames = _told_apart(others)
+    for name, pair in frames.items():
+        found |= _located(paths, name, pair, started, _far(tolerance_ns, name))
+    for wanted in _wanted(store, paths, logs, method, tolerance_ns):
         read = started.readings(paths, wanted.log.clock)
         if started.utc is not None:
             overlap_warning(read, started.what, wanted.log.resource_id)
@@ -85,24 +93,82 @@ def align(
     return pa.table(found)
 
 
+def _told_apart(others: Others) -> tuple[dict[str, str], dict[str, Frames]]:
+    """Return the logs and the pairs of frames among what is to be aligned, by the names of their columns."""
+    if isinstance(others, str):
+        others = [others]
+    # A pair of frames in a list has the name of its first.
+    named = dict(others) if isinstance(others, Mapping) else {_called(what): what for what in others}
+    frames: dict[str, Frames] = {}
+    for name, what in named.items():
+        if isinstance(what, tuple) and len(what) == 2:
+            frames[name] = what
+        elif not isinstance(what, str):
+            raise ArgumentError(f"{name!r}: {what!r} is neither a log nor a pair of frames, ('base_link', 'world')")
+    return {name: what for name, what in named.items() if isinstance(what, str)}, frames
+
+
+def _called(what: str | Frames) -> str:
+    return f"{what[0]}" if isinstance(what, tuple) and what else f"{what}"
+
+
+def _far(tolerance_ns: int | Mapping[str, int] | None, *names: str) -> int | None:
+    """Return the tolerance of what has one of these names."""
+    far = tolerance_ns
+    if isinstance(tolerance_ns, Mapping):
+        far = next((tolerance_ns[name] for name in names if name in tolerance_ns), None)
+    if isinstance(far, int) and far < 0:
+        raise ArgumentError(f"tolerance_ns={far!r} for {names[0]!r}: give nanoseconds, 0 or more")
+    return far if isinstance(far, int) else None
+
+
+def _located(paths: Paths, name: str, pair: Frames, started: Base, far: int | None) -> dict[str, Any]:
+    """Return the columns of a pair of frames: the pose of the first in the second at each instant."""
+    frame, seen_from = pair
+    edges = [leg.edge for leg in paths.frames.path(frame, seen_from)]
+    if not edges:
+        raise ArgumentError(f"{name!r}: {frame!s} seen from itself is always at its origin")
+    clock = next((edge.clock for edge in edges if not edge.track.rigid), edges[0].clock)
+    read = started.readings(paths, clock)
+    if started.utc is not None:
+        overlap_warning(read, started.what, f"{frame}, seen from {seen_from}")
+    located = paths.frames.at(np.where(read.known, read.ns, 0), frame, seen_from, clock=clock, max_gap_ns=far)
+    known = located.known & read.known
+    values = located.poses.flat()
+    found: dict[str, Any] = {
+        column: pa.array(np.ascontiguousarray(values[:, i]), mask=~known) for i, column in enumerate(POSE)
+    }
+    found |= {
+        "ts_ns": pa.array(read.ns, pa.int64(), mask=~read.known),
+        "uncertainty_ns": pa.array(read.uncertainty_ns, pa.int64(), mask=~read.known),
+        "flags": _with_those_of_poses(read, located.flags),
+    }
+    return {f"{name}_{column}": column_of for column, column_of in found.items()}
+
+
+def _with_those_of_poses(read: Readings, noted: NDArray[np.uint8]) -> pa.Array:
+    """Return the flags of readings together with those of poses, as lists."""
+    flags = read.flags | np.where(noted & EXTRAPOLATED, EXTRAPOLATED, 0).astype(np.uint8)
+    lists = flag_lists(Readings(read.ns, read.uncertainty_ns, flags)).to_pylist()
+    for bit in (GAP, DISCONTINUOUS):
+        for i in np.flatnonzero(noted & bit).tolist():
+            lists[i] = list(dict.fromkeys([*lists[i], POSE_FLAGS[bit]]))
+    return pa.array(lists, pa.list_(pa.string()))
+
+
 def _wanted(
     store: Store,
     paths: Paths,
-    others: Sequence[str] | Mapping[str, str],
+    named: Mapping[str, str],
     method: Method | Mapping[str, Method],
     tolerance_ns: int | Mapping[str, int] | None,
 ) -> list[_Wanted]:
-    if isinstance(others, str):
-        others = [others]
-    named = dict(others) if isinstance(others, Mapping) else {name: name for name in others}
     found = []
     for name, log in named.items():
         how = method if isinstance(method, str) else method.get(name, method.get(log, "nearest"))
-        far = tolerance_ns.get(name, tolerance_ns.get(log)) if isinstance(tolerance_ns, Mapping) else tolerance_ns
+        far = _far(tolerance_ns, name, log)
         if how not in METHODS:
             raise ArgumentError(f"method={how!r} for {name!r}: give {', '.join(map(repr, METHODS))}")
-        if far is not None and far < 0:
-            raise ArgumentError(f"tolerance_ns={far!r} for {name!r}: give nanoseconds, 0 or more")
         found.append(_Wanted(name, find_log(store, log, paths.run), how, far))
     return found
 
@@ -152,15 +218,10 @@ def _between_poses(store: Store, paths: Paths, wanted: _Wanted, read: Readings) 
     found: dict[str, Any] = {
         name: pa.array(np.ascontiguousarray(values[:, i]), mask=~known) for i, name in enumerate(POSE)
     }
-    flags = read.flags | np.where(located.flags & EXTRAPOLATED, EXTRAPOLATED, 0).astype(np.uint8)
-    lists = flag_lists(Readings(read.ns, read.uncertainty_ns, flags)).to_pylist()
-    gaps = np.flatnonzero(located.flags & GAP)
-    for i in gaps.tolist():
-        lists[i] = [*lists[i], POSE_FLAGS[GAP]]
     return found | {
         "ts_ns": pa.array(read.ns, pa.int64(), mask=~known),
         "age_ns": pa.array(read.ns - track.ts_ns[np.maximum(before, 0)], pa.int64(), mask=~inside),
-        "flags": pa.array(lists, pa.list_(pa.string())),
+        "flags": _with_those_of_poses(read, located.flags),
     }
 
 

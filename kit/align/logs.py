@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import ArrayLike
 
+from kit.auki.clock_graph import ClockName
 from kit.auki.manifest import Ref
 from kit.auki.payload import decode
 from kit.auki.payload_fields import Kind
@@ -135,3 +138,19 @@ def payload(store: Store, name: str, seq: int, run: str | None = None) -> bytes:
     whole = store.file_bytes(source_id, offset, length)
     # Data that is not one range of bytes has to be put together.
     return bytes(decode(log.kind, whole)[0]["data"]) if has_data and log.kind is not None else whole
+
+
+def instants(
+    store: Store, at: ArrayLike | str, clock: ClockName | None, run: str | None
+) -> tuple[ArrayLike, ClockName | None]:
+    """Return instants and their clock: as given, or those of the entries of a log, by its name, on its own clock.
+
+    Raises ArgumentError where a clock is given beside a log, and what `find_log` raises.
+    """
+    if not isinstance(at, str):
+        return at, clock
+    log = find_log(store, at, run)
+    if clock is not None:
+        raise ArgumentError(f"at={at!r} is a log, whose entries are on its own clock: leave clock={str(clock)!r} out")
+    # An entry of several transforms has a row for each.
+    return np.unique(entries(store, log, "ts_ns")["ts_ns"].to_numpy()), log.clock

@@ -11,6 +11,7 @@ from kit.align.paths import Paths
 from kit.auki import clock_report
 from kit.auki.clock import DISCONTINUOUS, EXTRAPOLATED, FLAGS, GAP, UNKNOWN, Method, Readings
 from kit.auki.clock_graph import ClockName
+from kit.errors import NoClockPath
 
 NOTED = (EXTRAPOLATED, DISCONTINUOUS, GAP)
 REPORTS = pa.schema(
@@ -124,6 +125,29 @@ def clock_reports(paths: Paths) -> pa.Table:
             }
         )
     return pa.Table.from_pylist(rows, schema=REPORTS)
+
+
+def spans_on(paths: Paths, table: pa.Table, clock: ClockName) -> pa.Table:
+    """Return a table with `clock_id, source_peer_id, first_ts_ns, last_ts_ns` with its times, and their clock, on one clock.
+
+    Rows whose clock no log joins to `clock` keep their own. Raises NoClockPath where there is no such clock.
+    """
+    target = paths.clocks.clock(clock)
+    first, last, names = (table[name].to_pylist() for name in ("first_ts_ns", "last_ts_ns", "clock_id"))
+    peers = table["source_peer_id"].to_pylist()
+    for own in dict.fromkeys(zip(peers, names, strict=True)):
+        rows = [row for row, its in enumerate(zip(peers, names, strict=True)) if its == own]
+        try:
+            at = np.array([(first[row], last[row]) for row in rows], np.int64).ravel()
+            ends = readings(paths, at, f"{own[0]}/{own[1]}", target).ns.reshape(-1, 2)
+        except NoClockPath:
+            continue
+        for row, (begin, end) in zip(rows, ends.tolist(), strict=True):
+            first[row], last[row], names[row] = begin, end, target.id
+    for name, values in (("first_ts_ns", first), ("last_ts_ns", last), ("clock_id", names)):
+        at_column = table.column_names.index(name)
+        table = table.set_column(at_column, name, pa.array(values, table.schema.field(name).type))
+    return table
 
 
 def clock_offsets(paths: Paths, logs: Sequence[str] | None = None) -> pa.Table:

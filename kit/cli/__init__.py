@@ -1,11 +1,11 @@
-"""The command line: `kit load`, `report`, `traces`, `trace`, `verify`, `threads`, `thread`, `check`, `sql`, `export`,
-`demo`, `mock-kernel`; see docs/cli.md.
+"""The command line: `kit load`, `report`, `traces`, `trace`, `verify`, `threads`, `thread`, `check`, `sql`, `logs`,
+`pose`, `align`, `crosscheck`, `export`, `demo`, `mock-kernel`; see docs/cli.md.
 
 Exit codes: 0 clean, 1 findings (lines in quarantine, a damaged source, a broken rule), 2 bad use, input or output.
 Answers go to standard output, all else to standard error. What a command works with is imported when it runs.
 """
 
-from kit.cli import analyse, files, records, serve, shipped
+from kit.cli import analyse, files, records, sensors, serve, shipped
 from kit.cli.app import app, main
 
 __all__ = ["app", "main"]
@@ -20,6 +20,10 @@ for _command in (
     records.thread,
     analyse.check,
     analyse.sql,
+    sensors.logs,
+    sensors.pose,
+    sensors.align,
+    sensors.crosscheck,
     files.export,
     shipped.demo,
     shipped.datasets,

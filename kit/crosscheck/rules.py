@@ -101,6 +101,8 @@ def other_instant(evidence: Evidence) -> Iterator[Finding]:
 
 def outside_job(evidence: Evidence) -> Iterator[Finding]:
     """A record about a job that cites an instant at which nobody was at work on it."""
+    if evidence.residuals is not None and evidence.residuals.suspect:
+        return
     spans = _spans(evidence)
     for said, cited, log in _cited(evidence):
         span = spans.get(said.signal_id or "")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from kit.align.decode import Decoder
-    from kit.align.join import Method
+    from kit.align.join import Method, Others
     from kit.align.mapping import Utc
     from kit.align.paths import Paths
     from kit.auki.clock import Method as ClockMethod
@@ -36,9 +36,10 @@ class SensorVerbs(Store):
         """Return one row per log: entries, segments, span, rate, gaps, clock, damage; see `kit.align.overview`."""
         return Table(kit.align.log_overview(self, run), name="logs")
 
-    def log_coverage(self, *, run: str | None = None) -> Table:
-        """Return one row per stretch of a log without a gap, on the log's clock."""
-        return Table(kit.align.log_coverage(self, run), name="coverage")
+    def log_coverage(self, *, clock: "ClockName | None" = None, run: str | None = None) -> Table:
+        """Return one row per stretch of a log without a gap, on the log's clock; with `clock`, all on that one."""
+        found = kit.align.log_coverage(self, run)
+        return Table(found if clock is None else kit.align.spans_on(self._paths(run), found, clock), name="coverage")
 
     def clocks(self, *, run: str | None = None) -> Table:
         """Return one row per clock log: drift in ppm, steps, uncertainty, longest pause."""
@@ -69,7 +70,7 @@ class SensorVerbs(Store):
         from_frame: "FrameName",
         to_frame: "FrameName",
         *,
-        at: "ArrayLike",
+        at: "ArrayLike | str",
         clock: "ClockName | None" = None,
         run: str | None = None,
         extrapolate: "Extrapolate" = "null",
@@ -78,9 +79,11 @@ class SensorVerbs(Store):
         """Return the map of point coordinates from the first frame to the second: p_to = R p_from + t.
 
         For a point that is known in the one frame and wanted in the other. Where a frame is, is `pose`; see
-        `kit.align.transform` for the columns, and for the two told apart.
+        `kit.align.transform` for the columns, and for the two told apart. `at` may be a log by its name: then its entries are
+        the instants, on its own clock.
         """
         options: dict[str, Any] = {"clock": clock, "extrapolate": extrapolate, "max_gap_ns": max_gap_ns}
+        at, options["clock"] = kit.align.instants(self, at, clock, run)
         found = kit.align.transform(self._paths(run), from_frame, to_frame, at=at, **options)
         return Table(found, name=f"points of {from_frame} in {to_frame}")
 
@@ -89,7 +92,7 @@ class SensorVerbs(Store):
         frame: "FrameName",
         seen_from: "FrameName",
         *,
-        at: "ArrayLike",
+        at: "ArrayLike | str",
         clock: "ClockName | None" = None,
         run: str | None = None,
         extrapolate: "Extrapolate" = "null",
@@ -97,9 +100,11 @@ class SensorVerbs(Store):
     ) -> Table:
         """Return where the first frame is, seen from the second: `pose("base_link", "world")` is the robot on the map.
 
-        It is the transform from `frame` to `seen_from`; see `kit.align.pose`.
+        It is the transform from `frame` to `seen_from`; see `kit.align.pose`. `at` may be a log by its name: then its entries
+        are the instants, on its own clock.
         """
         options: dict[str, Any] = {"clock": clock, "extrapolate": extrapolate, "max_gap_ns": max_gap_ns}
+        at, options["clock"] = kit.align.instants(self, at, clock, run)
         found = kit.align.pose(self._paths(run), frame, seen_from, at=at, **options)
         return Table(found, name=f"{frame} in {seen_from}")
 
@@ -121,14 +126,17 @@ class SensorVerbs(Store):
     def align(
         self,
         base: Any,
-        others: Sequence[str] | Mapping[str, str],
+        others: "Others",
         *,
         clock: "ClockName | Utc | None" = None,
         method: "Method | Mapping[str, Method]" = "nearest",
         tolerance_ns: int | Mapping[str, int] | None = None,
         run: str | None = None,
     ) -> Table:
-        """Return for each instant of a log, of signals or records what other logs have then; see `kit.align.align`."""
+        """Return for each instant of a log, of signals or records what other logs have then; see `kit.align.align`.
+
+        `{"robot": ("base_link", "world")}` among `others` is where the robot is then.
+        """
         options: dict[str, Any] = {"clock": clock, "method": method, "tolerance_ns": tolerance_ns}
         return Table(kit.align.align(self, self._paths(run), base, others, **options), name="aligned")
 

@@ -130,9 +130,14 @@ RECORD_RUNS = """SELECT run, count(*) AS records, count(DISTINCT thread) AS thre
                         count(*) FILTER (WHERE integrity IS DISTINCT FROM 'ok') AS unproven,
                         (SELECT count(*) FROM quarantine q WHERE q.run = r.run) AS quarantined
                  FROM records r GROUP BY run ORDER BY run"""
+LOG_RUNS = """SELECT l.run, count(DISTINCT l.log_id) AS logs, count(DISTINCT l.source_peer_id) AS peers,
+                     (SELECT count(DISTINCT log_id) FROM sources s
+                      WHERE s.run = l.run AND s.log_id IS NOT NULL AND (NOT s.complete OR s.quarantined > 0)) AS damaged
+              FROM logs l GROUP BY l.run ORDER BY l.run"""
 FAMILIES = (
     ("runs", SIGNAL_RUNS, "study.traces(), study.signals(type='ERROR'), study.check()", "signals"),
     ("runs of records", RECORD_RUNS, "study.verify(), study.threads(), study.records(act='KNOW')", "records"),
+    ("runs of logs", LOG_RUNS, "study.logs(), study.clocks(), study.crosscheck()", "logs"),
 )
 """Of each family: the name of its summary, how that is made, what to ask first, and the table to ask in SQL."""
 NOTHING = "study.load('my.jsonl'), study.load(kit.datasets.path('cosmonapse-small'))"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -41,6 +42,13 @@ def drawn(figure: Figure) -> Drawn:
     - rates: `counts` {group: total}, `order` of the stack from below, `buckets` [(start in seconds, total)].
     - registry: `lanes`, `intervals` [(lane, status, from, to or None)], `silences`
       [(lane, from, to)], in seconds.
+    - logs: `clocks` {clock: lanes}, `covers` {lane: [(start, end)]} with equal ends for a single entry, `damage`
+      {lane: count}, in seconds. log_rates: `rates` {lane: Hz}, `notes` {lane: text}.
+    - clock_offsets: `offsets` {number: [stretch]}, each [(second, change in ns)], `steps` {number: [second]}, `sizes` of steps.
+    - clock_graph, frame_graph: `nodes`, `edges` {(from, to): label}, `dashed` [(from, to)].
+    - trajectory: `way` [(x, y)], `start`, `end`, `headings` in radians, `marks` {label: [(x, y)]}, `notes`.
+    - image: `pixels` as an array, `boxes` [(text, left, top, width, height)]; scan: `points` [(x, y)].
+    - motion: `lines` {name of the axis: [(second, value)]}, `marks` {label: [second]}, `notes`.
     - cost: `lanes`, `tokens_in`, `tokens_out`, `usd` by lane, `histogram` [(lower, upper, count)] in USD.
 
     Times are measured from the start of the axis. Raises ArgumentError for a figure that the kit did not
@@ -277,12 +285,147 @@ def _cost(figure: Figure) -> Drawn:
     return {"lanes": [name for _, name in lanes], **sums, "histogram": sorted(bins)}
 
 
+def _panel(axes: Axes) -> tuple[list[tuple[float, str]], dict[str, list[Any]]]:
+    """Return the lanes of one panel, and its artists by tag."""
+    found: dict[str, list[Any]] = {}
+    for artist in _artists(axes.get_children()):
+        if artist.get_visible():
+            found.setdefault(str(artist.get_gid()).partition(":")[0], []).append(artist)
+    lanes = sorted((float(text.get_position()[1]), text.get_text()) for text in found.get("lane-name", []))
+    return lanes, found
+
+
+def _logs(figure: Figure) -> Drawn:
+    clocks: dict[str, list[str]] = {}
+    covers: dict[str | None, list[tuple[float, float]]] = {}
+    damage: dict[str | None, int] = {}
+    for axes in figure.axes:
+        lanes, found = _panel(axes)
+        bands = _bands(lanes)
+        name = axes.get_xlabel().removeprefix("s on ").rpartition(", from ")[0]
+        clocks[name] = [text for _, text in lanes]
+        for bar in found.get("cover", []):
+            lane = _lane_at(lanes, bands, bar.get_y() + bar.get_height() / 2)
+            start = float(bar.get_x())
+            covers.setdefault(lane, []).append((round(start, 6), round(start + float(bar.get_width()), 6)))
+        for line in found.get("once", []):
+            at = round(float(line.get_xdata()[0]), 6)
+            covers.setdefault(_lane_at(lanes, bands, float(line.get_ydata()[0])), []).append((at, at))
+        crossed = {_lane_at(lanes, bands, float(line.get_ydata()[0])) for line in found.get("damage", [])}
+        for text in found.get("damages", []):
+            lane = _lane_at(lanes, bands, float(text.get_position()[1]))
+            if lane in crossed:
+                damage[lane] = int(text.get_text().replace(",", ""))
+    return {"clocks": clocks, "covers": {lane: sorted(its) for lane, its in covers.items()}, "damage": damage}
+
+
+def _log_rates(figure: Figure) -> Drawn:
+    lanes = _lanes(figure)
+    bands = _bands(lanes)
+    rates = {
+        _lane_at(lanes, bands, bar.get_y() + bar.get_height() / 2): float(bar.get_width())
+        for _, bar in _tagged(figure, "rate_hz", Rectangle)
+    }
+    notes = {
+        _lane_at(lanes, bands, float(text.get_position()[1])): text.get_text()
+        for _, text in _tagged(figure, "note", Text)
+    }
+    return {"rates": rates, "notes": notes}
+
+
+def _clock_offsets(figure: Figure) -> Drawn:
+    ns = {"ns": 1.0, "µs": 1e3, "ms": 1e6, "s": 1e9}
+    offsets: dict[str, list[list[tuple[float, float]]]] = {}
+    steps: dict[str, list[float]] = {}
+    for axes in figure.axes:
+        _, found = _panel(axes)
+        unit = ns.get(axes.get_ylabel().partition("(")[2].rstrip(")"), 1.0)
+        for line in found.get("offset", []):
+            number = str(line.get_gid()).split(":")[1]
+            points = np.asarray(line.get_xydata(), dtype=np.float64)
+            offsets.setdefault(number, []).append([(round(x, 6), round(y * unit, 3)) for x, y in points.tolist()])
+        for line in found.get("step", []):
+            number = str(line.get_gid()).split(":")[1]
+            steps.setdefault(number, []).append(round(float(line.get_xdata()[0]), 6))
+    sizes = [text.get_text() for _, text in _tagged(figure, "step-size", Text)]
+    return {"offsets": offsets, "steps": steps, "sizes": sizes}
+
+
+def _joins(figure: Figure) -> Drawn:
+    places = _places(figure)
+    labels = dict(_tagged(figure, "label", Text))
+    edges, dashed = {}, []
+    for number, patch in _tagged(figure, "edge", PathPatch):
+        pair = _ends(patch, places)
+        edges[pair] = labels[number].get_text() if number in labels else ""
+        if patch.get_linestyle() not in ("solid", "-"):
+            dashed.append(pair)
+    return {"nodes": list(places), "edges": edges, "dashed": dashed}
+
+
+def _points(line: Line2D) -> list[tuple[float, float]]:
+    values = np.asarray(line.get_xydata(), dtype=np.float64)
+    return [(x, y) for x, y in values[np.isfinite(values).all(1)].tolist()]
+
+
+def _trajectory(figure: Figure) -> Drawn:
+    lines = {tag: [line for _, line in _tagged(figure, tag, Line2D)] for tag in ("way", "start", "end", "heading")}
+    ends = {tag: _points(lines[tag][0])[0] if lines[tag] else None for tag in ("start", "end")}
+    turns = [(np.diff(line.get_xdata()).item(), np.diff(line.get_ydata()).item()) for line in lines["heading"]]
+    return {
+        "way": [point for line in lines["way"] for point in _points(line)],
+        **ends,
+        "headings": [float(np.arctan2(dy, dx)) for dx, dy in turns],
+        "marks": {label: _points(line) for label, line in _tagged(figure, "mark", Line2D)},
+        "notes": [text.get_text() for _, text in _tagged(figure, "note", Text)],
+    }
+
+
+def _motion(figure: Figure) -> Drawn:
+    lines: dict[str, list[tuple[float, float]]] = {}
+    marks: dict[str, list[float]] = {}
+    for number, axes in enumerate(figure.axes):
+        for artist in axes.get_lines():
+            tag, _, label = str(artist.get_gid() or "").partition(":")
+            if tag == "line":
+                lines[axes.get_ylabel()] = _points(artist)
+            elif tag == "at" and number == 0:
+                marks.setdefault(label, []).append(float(np.asarray(artist.get_xdata())[0]))
+    return {"lines": lines, "marks": marks, "notes": [text.get_text() for _, text in _tagged(figure, "note", Text)]}
+
+
+def _image(figure: Figure) -> Drawn:
+    pictures = [image for axes in figure.axes for image in axes.get_images()]
+    names = {number: text.get_text() for number, text in _tagged(figure, "name", Text)}
+    boxes = [
+        (
+            names.get(number),
+            *(round(float(v), 6) for v in (b.get_x() + 0.5, b.get_y() + 0.5, b.get_width(), b.get_height())),
+        )
+        for number, b in _tagged(figure, "box", Rectangle)
+    ]
+    return {"pixels": np.asarray(pictures[0].get_array()) if pictures else None, "boxes": boxes}
+
+
+def _scan(figure: Figure) -> Drawn:
+    return {"points": [point for _, line in _tagged(figure, "points", Line2D) for point in _points(line)]}
+
+
 READERS: dict[str, Callable[[Figure], Drawn]] = {
+    "clock_graph": _joins,
+    "clock_offsets": _clock_offsets,
     "cost": _cost,
     "dag": _dag,
     "dfg": _dfg,
+    "frame_graph": _joins,
+    "image": _image,
     "latency": _latency,
+    "log_rates": _log_rates,
+    "logs": _logs,
+    "motion": _motion,
     "rates": _rates,
     "registry": _registry,
+    "scan": _scan,
+    "trajectory": _trajectory,
     "waterfall": _waterfall,
 }

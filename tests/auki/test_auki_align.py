@@ -1,7 +1,5 @@
 """Series of several sensors on one timeline, across clocks."""
 
-import json
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -54,7 +52,7 @@ def test_the_mission_tells_where_the_robot_was_at_each_call() -> None:
     recording = scan(MISSION)
     clocks = clock_graph(recording)
     frames = frame_graph(recording, clocks)
-    wanted = json.loads((MISSION / "expected.json").read_text())
+    wanted = expected("mission")
     calls = wanted["tool_calls"]
     assert len(calls) == 17
     wall = np.array([call["wall_ns"] for call in calls])

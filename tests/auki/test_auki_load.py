@@ -65,9 +65,7 @@ def test_the_fixture_has_the_entries_it_should(codec: str) -> None:
 
 
 def test_the_mission_has_the_entries_it_should() -> None:
-    import json
-
-    wanted = json.loads((MISSION / "expected.json").read_text())["counts"]["logs"]
+    wanted = expected("mission")["counts"]["logs"]
     for log in scan(MISSION).logs:
         made = table(log)
         assert made.num_rows == wanted[log.resource_id]["entries"]
