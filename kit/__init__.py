@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kit import compare, cosmonapse, datasets, errors, export, palette, plot, syncropel, trace
+    from kit import auki, compare, cosmonapse, datasets, errors, export, palette, plot, syncropel, trace
     from kit.errors import KitError
     from kit.ids import seeded
     from kit.io.report import LoadReport
@@ -33,6 +33,7 @@ __all__ = [
     "Study",
     "Table",
     "Trace",
+    "auki",
     "compare",
     "cosmonapse",
     "datasets",
@@ -59,7 +60,7 @@ _NAMES = {
     "open": ("kit.notebook.study", "open_study"),
     "seeded": ("kit.ids", "seeded"),
 }
-_MODULES = {"compare", "cosmonapse", "datasets", "errors", "export", "palette", "plot", "syncropel", "trace"}
+_MODULES = {"auki", "compare", "cosmonapse", "datasets", "errors", "export", "palette", "plot", "syncropel", "trace"}
 
 
 def __getattr__(name: str) -> Any:

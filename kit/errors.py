@@ -17,6 +17,21 @@
     ├── ArgumentError               (ValueError) a call that cannot mean anything
     ├── SignalError                 (ValueError) a Signal that breaks the protocol
     │   └── DendriteProtocolError   a role or type that may not emit this signal
+    ├── KernelError                 (RuntimeError) the virtual clock was asked for what cannot happen
+    │   ├── InterruptError          thrown into a process by another one; `.cause`
+    │   └── CrashError              a process was crashed from outside
+    ├── UnserialisableError         (ValueError, TypeError) a value that JSON cannot hold
+    ├── ClusterError                (RuntimeError) a cluster of peers refused
+    ├── TransportError              (OSError) a peer or directory cannot be reached
+    ├── ResourceNotFoundError       (FileNotFoundError) no such resource in a peer's catalog
+    ├── RegistryNotFoundError       (FileNotFoundError) no such registry entry
+    ├── StreamError                 a stream between two peers
+    │   ├── StreamDeclined          the producer said no; args[0] is a DeclineReason
+    │   ├── StreamUnreachable       the producer is no member, gone, or cut off
+    │   ├── StreamProtocolError     what arrived is not what was agreed
+    │   ├── StreamEndOfStream       the producer ended it; args[0] is an EndReason
+    │   ├── StreamConnectionLost    the producer vanished without a word
+    │   └── StreamIdleError         (TimeoutError) nothing more can arrive by itself
     ├── LogError                    (ValueError) a sensor log that breaks the format; says where
     │   ├── SegmentError            a segment file: short header, bad magic, unsupported version
     │   │   └── SegmentExistsError  (FileExistsError) an append that goes back into a segment that is there
@@ -103,6 +118,70 @@ class SignalError(KitError, ValueError):
 
 class DendriteProtocolError(SignalError):
     """A role or type that may not emit this signal (spec/cosmonapse.md 5.11)."""
+
+
+class KernelError(KitError, RuntimeError):
+    """The virtual clock was asked for what cannot happen."""
+
+
+class InterruptError(KernelError):
+    """Thrown into a process by `Process.interrupt`; `cause` is what the caller gave."""
+
+    def __init__(self, cause: object = None) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+class CrashError(KernelError):
+    """A process was crashed from outside; raised in whoever waits for it."""
+
+
+class UnserialisableError(ArgumentError, TypeError):
+    """A value that JSON cannot hold; also a TypeError, as the json module raises."""
+
+
+class ClusterError(KitError, RuntimeError):
+    """A cluster of peers refused (spec/auki.md 2.2)."""
+
+
+class TransportError(KitError, OSError):
+    """A peer or a discovery directory cannot be reached."""
+
+
+class ResourceNotFoundError(KitError, FileNotFoundError):
+    """No such resource in a peer's catalog."""
+
+
+class RegistryNotFoundError(KitError, FileNotFoundError):
+    """No such entry in a registry."""
+
+
+class StreamError(KitError):
+    """A stream between two peers did not open, or ended (spec/auki.md 2.4)."""
+
+
+class StreamDeclined(StreamError):
+    """The producer said no; `args[0]` is a `DeclineReason`."""
+
+
+class StreamUnreachable(StreamError):
+    """The producer is no member of the cluster, is gone, or is cut off."""
+
+
+class StreamProtocolError(StreamError):
+    """What arrived is not what the two sides agreed on."""
+
+
+class StreamEndOfStream(StreamError):
+    """The producer ended the stream; `args[0]` is an `EndReason`."""
+
+
+class StreamConnectionLost(StreamError):
+    """The producer vanished without a word."""
+
+
+class StreamIdleError(StreamError, TimeoutError):
+    """Nothing more can arrive by itself; reading may go on after something was appended."""
 
 
 class LogError(KitError, ValueError):
