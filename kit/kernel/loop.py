@@ -79,6 +79,12 @@ class Kernel:
         """True inside `run`, `step` and `run_until`."""
         return self._running
 
+    @property
+    def process(self) -> Process | None:
+        """The process that runs at this moment; None outside a run and in a callback."""
+        wake = self._current
+        return None if wake is None else wake.process
+
     # what will happen
 
     def call(self, delay: int, function: Callable[..., object], *args: Any) -> Scheduled:
