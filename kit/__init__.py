@@ -14,11 +14,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kit import auki, compare, cosmonapse, datasets, errors, export, palette, plot, syncropel, trace
+    from kit import auki, compare, cosmonapse, datasets, errors, export, palette, plot, sim, syncropel, trace
     from kit.errors import KitError
     from kit.ids import seeded
     from kit.io.report import LoadReport
     from kit.notebook.demo import demo
+    from kit.notebook.namespace import Namespace
     from kit.notebook.study import Study
     from kit.notebook.study import load_study as load
     from kit.notebook.study import open_study as open
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 __all__ = [
     "KitError",
     "LoadReport",
+    "Namespace",
     "Study",
     "Table",
     "Trace",
@@ -45,6 +47,7 @@ __all__ = [
     "palette",
     "plot",
     "seeded",
+    "sim",
     "syncropel",
     "trace",
 ]
@@ -52,6 +55,7 @@ __all__ = [
 _NAMES = {
     "KitError": ("kit.errors", "KitError"),
     "LoadReport": ("kit.io.report", "LoadReport"),
+    "Namespace": ("kit.notebook.namespace", "Namespace"),
     "Study": ("kit.notebook.study", "Study"),
     "Table": ("kit.table", "Table"),
     "Trace": ("kit.notebook.trace", "Trace"),
@@ -60,7 +64,19 @@ _NAMES = {
     "open": ("kit.notebook.study", "open_study"),
     "seeded": ("kit.ids", "seeded"),
 }
-_MODULES = {"auki", "compare", "cosmonapse", "datasets", "errors", "export", "palette", "plot", "syncropel", "trace"}
+_MODULES = {
+    "auki",
+    "compare",
+    "cosmonapse",
+    "datasets",
+    "errors",
+    "export",
+    "palette",
+    "plot",
+    "sim",
+    "syncropel",
+    "trace",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,6 @@
 """Simulated namespaces: agents, memory, tools and a bus in virtual time, repeatable by a seed."""
 
+from kit.sim.arrival import Arrivals, Caller
 from kit.sim.axon import Axon, EffectorBinding, EngramBinding
 from kit.sim.dendrite import Dendrite
 from kit.sim.dispatching import RetryStrategy
@@ -17,12 +18,19 @@ from kit.sim.distribution import (
 from kit.sim.effector import Effector, ToolOutcome
 from kit.sim.engram import Engram, Hit, ImprintReceipt, InMemoryEngram, RecallResult
 from kit.sim.envelope import Envelope
+from kit.sim.faults import Fault, Faults
 from kit.sim.hooks import RefreshEvent
+from kit.sim.model import Behaviour, ModelAxon
+from kit.sim.namespace import Namespace
 from kit.sim.pathway import Pathway
+from kit.sim.run import Run, RunReport
 from kit.sim.synapse import Synapse
 
 __all__ = [
+    "Arrivals",
     "Axon",
+    "Behaviour",
+    "Caller",
     "Dendrite",
     "Distribution",
     "Effector",
@@ -30,13 +38,19 @@ __all__ = [
     "Engram",
     "EngramBinding",
     "Envelope",
+    "Fault",
+    "Faults",
     "Hit",
     "ImprintReceipt",
     "InMemoryEngram",
+    "ModelAxon",
+    "Namespace",
     "Pathway",
     "RecallResult",
     "RefreshEvent",
     "RetryStrategy",
+    "Run",
+    "RunReport",
     "Synapse",
     "ToolOutcome",
     "constant",

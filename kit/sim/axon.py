@@ -13,6 +13,8 @@ from kit.sim.gate import Job
 if TYPE_CHECKING:
     from kit.sim.dendrite import Dendrite
 
+POISON = "__poison__"
+"""The key of an input that no neuron can bear."""
 NeuronFunction = Callable[..., Any]
 Reply = tuple[str, Json]
 """The type of a reply and its payload."""
@@ -134,6 +136,8 @@ class Axon:
         """Return the reply to a task; what the neuron raises becomes an ERROR."""
         try:
             input = task.payload.get("input") or {}
+            if isinstance(input, dict) and input.get(POISON):
+                raise ArgumentError("poison input")
             context = await self._context(task.payload.get("context_ref"))
             for hook in self._before:
                 changed = await settled(hook(input))

@@ -151,9 +151,10 @@ class Dispatching(Hooks):
         try:
             return await pathway.wait(timeout_s)
         finally:
-            self._leave(pathway)
+            self.leave(pathway)
 
-    def _leave(self, pathway: Pathway) -> None:
+    def leave(self, pathway: Pathway) -> None:
+        """Wait on a Pathway no longer."""
         pathway.close()
         stake = self.stakes.get(pathway.trace_id)
         if stake is not None:
@@ -173,7 +174,7 @@ class Dispatching(Hooks):
             except (TimeoutError, PathwayClosedError) as error:
                 outcome = error
             finally:
-                self._leave(pathway)
+                self.leave(pathway)
             if not retry.retry_on(outcome):
                 break
             trace_id = None if retry.new_trace else pathway.trace_id
@@ -230,7 +231,7 @@ class Dispatching(Hooks):
         pathway = self.open_pathway(offer.trace_id, parent_id=offer.id, scope=scope)
         auction = await self._held(offer.trace_id, select, round(deadline_ms * 1000))
         if not auction.bids:
-            self._leave(pathway)
+            self.leave(pathway)
             raise TimeoutError(f"dispatch_offer: no BID arrived within {deadline_ms}ms")
         self._award(auction, select, input, context_ref, scope == "terminal" if finalize is None else finalize, meta)
         return pathway

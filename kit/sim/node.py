@@ -1,12 +1,13 @@
 """The part of a Dendrite that all its verbs stand on: its place on the bus, its stakes in traces, its processes."""
 
 import inspect
+import re
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from kit.cosmonapse.signal import Signal
 from kit.cosmonapse.types import SYNAPSE_TYPES, SignalType
-from kit.errors import ArgumentError, CrashError, DendriteProtocolError
+from kit.errors import ArgumentError, CrashError, DendriteProtocolError, SignalError
 from kit.kernel import Process
 from kit.sim.envelope import Envelope, Json
 from kit.sim.pathway import Pathway
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from kit.sim.engram import Engram
     from kit.sim.synapse import Synapse
 
+_PLAIN_ID = re.compile(r"[\w.-]+", re.ASCII)
 ROLES = ("orchestrator", "worker")
 EMITTED = frozenset(kind.value for kind in SYNAPSE_TYPES)
 
@@ -179,6 +181,9 @@ class Node:
 
     def enveloped(self, signal: Signal | Envelope) -> Envelope:
         """Return a signal as an envelope of this Dendrite."""
+        for id in (signal.id, signal.trace_id, signal.parent_id or "evt_"):
+            if not _PLAIN_ID.fullmatch(id):
+                raise SignalError(f"id {id!r}: a simulated bus carries ids of letters, digits, '_', '-' and '.'")
         directed = signal.directed
         us = signal.ts_us if isinstance(signal, Envelope) else int(signal.ts.timestamp()) * 1_000_000
         us += 0 if isinstance(signal, Envelope) else signal.ts.microsecond

@@ -1,7 +1,9 @@
 """What was emitted, as columns: batches of Arrow, a rolling digest, and Parquet files where memory would not do."""
 
 import hashlib
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
@@ -33,7 +35,7 @@ class Tape:
         self._spill_rows = spill_rows
         self._batches: list[pa.RecordBatch] = []
         self._held = 0
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
         self._files: list[Path] = []
         self._digest = hashlib.sha256()
 
@@ -55,8 +57,9 @@ class Tape:
     def _spill(self) -> None:
         """Write the batches in memory to a Parquet file in a folder that goes with the tape."""
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="kit-sim-")
-        path = Path(self._folder.name) / f"{len(self._files):06}.parquet"
+            self._folder = Path(tempfile.mkdtemp(prefix="kit-sim-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        path = self._folder / f"{len(self._files):06}.parquet"
         with pq.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
             for batch in self._batches:
                 writer.write_batch(batch)
