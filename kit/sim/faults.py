@@ -269,7 +269,7 @@ def _partition(fault: Fault, rng: random.Random, envelope: Envelope, node: "Node
 
 def _poison(fault: Fault, rng: random.Random, envelope: Envelope, node: "Node") -> list[int] | None:
     """Spoil the input on the way: what is on the tape stays as it was sent."""
-    if fault.target in (None, envelope.to) and _hits(fault, rng, envelope, node):
+    if (fault.target is None or fault.target in node.axons) and _hits(fault, rng, envelope, node):
         input = envelope.payload.get("input")
         envelope.payload = {**envelope.payload, "input": {**(input if isinstance(input, dict) else {}), POISON: True}}
     return None
