@@ -1,11 +1,11 @@
 """The command line: `kit load`, `report`, `traces`, `trace`, `threads`, `thread`, `check`, `sql`, `export`, `demo`,
-`mock-kernel`; see docs/cli.md.
+`mock-kernel`, `simulate`; see docs/cli.md.
 
 Exit codes: 0 clean, 1 findings (lines in quarantine, a damaged source, a broken rule), 2 bad use, input or output.
 Answers go to standard output, all else to standard error. What a command works with is imported when it runs.
 """
 
-from kit.cli import analyse, files, records, serve, shipped
+from kit.cli import analyse, files, records, serve, shipped, simulate
 from kit.cli.app import app, main
 
 __all__ = ["app", "main"]
@@ -22,6 +22,7 @@ for _command in (
     files.export,
     shipped.demo,
     shipped.datasets,
+    simulate.simulate,
 ):
     app.command()(_command)
 app.command("mock-kernel")(serve.mock_kernel)

@@ -3,6 +3,7 @@
 from kit.sim.arrival import Arrivals, Caller
 from kit.sim.axon import Axon, EffectorBinding, EngramBinding
 from kit.sim.dendrite import Dendrite
+from kit.sim.determinism import Determinism, check_determinism, rerun
 from kit.sim.dispatching import RetryStrategy
 from kit.sim.distribution import (
     Distribution,
@@ -24,14 +25,18 @@ from kit.sim.model import Behaviour, ModelAxon
 from kit.sim.namespace import Namespace
 from kit.sim.pathway import Pathway
 from kit.sim.run import Run, RunReport
+from kit.sim.scenario import Memory, Model, Neuron, Scenario, Tools
+from kit.sim.shipped import SCENARIOS, scenario
 from kit.sim.synapse import Synapse
 
 __all__ = [
+    "SCENARIOS",
     "Arrivals",
     "Axon",
     "Behaviour",
     "Caller",
     "Dendrite",
+    "Determinism",
     "Distribution",
     "Effector",
     "EffectorBinding",
@@ -43,22 +48,30 @@ __all__ = [
     "Hit",
     "ImprintReceipt",
     "InMemoryEngram",
+    "Memory",
+    "Model",
     "ModelAxon",
     "Namespace",
+    "Neuron",
     "Pathway",
     "RecallResult",
     "RefreshEvent",
     "RetryStrategy",
     "Run",
     "RunReport",
+    "Scenario",
     "Synapse",
     "ToolOutcome",
+    "Tools",
+    "check_determinism",
     "constant",
     "empirical",
     "exponential",
     "gamma",
     "lognormal",
     "pareto",
+    "rerun",
+    "scenario",
     "uniform",
     "weibull",
 ]

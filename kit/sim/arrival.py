@@ -23,7 +23,8 @@ class Arrivals:
     When: `rate_per_s` for a Poisson stream, `every` for a steady one, `at` for a list of times; `burst` requests come
     at once each time. What: a TASK for `neuron`, or for whoever has `capabilities`, or with `offer` an auction
     (a word of `first_bid`, `lowest_cost`, `highest_confidence`); then one for each of `then`, on the same trace. The
-    last asks for a FINAL. A caller who waited `timeout` for a reply stops the trace.
+    last asks for a FINAL. Questions are answered by a follow-up TASK, with `answers="both"` by a discrete signal as
+    well. A caller who waited `timeout` for a reply stops the trace.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Arrivals:
     then: tuple[str, ...] = ()
     offer: str | None = None
     deadline_ms: int = 250
+    answers: str = "task"
     timeout: Duration = "60s"
     attempts: int = 1
     start: Duration = 0
@@ -54,6 +56,8 @@ class Arrivals:
             raise ArgumentError(f"arrivals {self.name!r}: say for whom, with neuron= or capabilities=")
         if self.offer is not None and self.offer not in SELECTIONS:
             raise ArgumentError(f"arrivals {self.name!r}: offer={self.offer!r} is none of {', '.join(SELECTIONS)}")
+        if self.answers not in ("task", "both"):
+            raise ArgumentError(f"arrivals {self.name!r}: answers={self.answers!r} is neither 'task' nor 'both'")
         if self.burst < 1 or self.attempts < 1:
             raise ArgumentError(f"arrivals {self.name!r}: burst and attempts are 1 or more")
 
@@ -169,10 +173,7 @@ class Caller:
             reply = await pathway.wait(self._timeout_s)
             while reply.kind in ("CLARIFICATION", "PERMISSION"):
                 asked = True
-                if reply.kind == "PERMISSION":
-                    await node.respond_to_permission(reply, granted=True)
-                else:
-                    await node.respond_to_clarification(reply, answer="the first")
+                await self._answer(reply)
                 reply = await pathway.wait(self._timeout_s)
         except (TimeoutError, PathwayClosedError):
             self.timed_out += 1
@@ -184,6 +185,17 @@ class Caller:
         if last or reply.kind == "ERROR":
             node.leave(pathway)
         return reply
+
+    async def _answer(self, asked: Envelope) -> None:
+        node, discrete = self._node, self.arrivals.answers == "both"
+        if asked.kind == "PERMISSION":
+            if discrete:
+                await node.grant_permission(asked)
+            await node.respond_to_permission(asked, granted=True)
+            return
+        if discrete:
+            await node.answer_clarification(asked, answer="the first")
+        await node.respond_to_clarification(asked, answer="the first")
 
     async def _tried(
         self, neuron: str | None, capabilities: Sequence[str], input: Json, meta: Json | None

@@ -87,7 +87,8 @@ class Axon:
         self._parser = output_parser
         self._before: list[Callable[[Json], Any]] = []
         self._detectors: dict[str, list[Callable[[Any], Any]]] = {kind: [] for kind in _DETECTED}
-        self._wants = _keywords(neuron_fn)
+        self.wants = _keywords(neuron_fn)
+        """The helpers that the function asks for."""
 
     # Hooks
 
@@ -143,7 +144,7 @@ class Axon:
                 changed = await settled(hook(input))
                 if isinstance(changed, dict):
                     input = changed
-            raw = await settled(self.neuron_fn(input, context, **node.tools_for(self, task, self._wants)))
+            raw = await settled(self.neuron_fn(input, context, **node.tools_for(self, task, self.wants)))
             return self._recognised(raw)
         except Exception as error:
             return "ERROR", {"code": "NEURON_EXCEPTION", "message": str(error), "recoverable": False}

@@ -31,6 +31,21 @@ class Subscription(NamedTuple):
     trace_id: str | None = None
 
 
+def _decorator(kind: SignalType) -> Callable[..., Any]:
+    def on_kind(
+        self: "Hooks",
+        fn: Function | None = None,
+        *,
+        neuron: str | None = None,
+        capability: str | None = None,
+        trace_id: str | None = None,
+    ) -> Any:
+        return self.on_signal(kind, fn, neuron=neuron, capability=capability, trace_id=trace_id)
+
+    on_kind.__doc__ = f"Decorate a function that is called with each {kind.value} that passes the filters."
+    return on_kind
+
+
 class Hooks(Node):
     """Decorators. Each `on_TYPE` takes `neuron=`, `capability=`, `trace_id=` as filters, or none and stands bare."""
 
@@ -159,31 +174,40 @@ class Hooks(Node):
 
         self.synapse.kernel.call(every, turn)
 
+    # By type
 
-def _decorator(kind: SignalType) -> Callable[..., Any]:
-    def on_kind(
-        self: Hooks,
-        fn: Function | None = None,
-        *,
-        neuron: str | None = None,
-        capability: str | None = None,
-        trace_id: str | None = None,
-    ) -> Any:
-        return self.on_signal(kind, fn, neuron=neuron, capability=capability, trace_id=trace_id)
-
-    on_kind.__doc__ = f"Decorate a function that is called with each {kind.value} that passes the filters."
-    return on_kind
-
-
-_PLAIN = (
-    *("AGENT_OUTPUT", "CLARIFICATION", "PERMISSION", "PLAN", "AUDIT", "THOUGHT_DELTA", "TOOL_CALL", "TOOL_RESULT"),
-    *("MEMORY_APPEND", "CRITIQUE", "ESCALATION", "CONSENSUS", "CONTEXT_SYNC", "FINAL", "BID", "TASK_OFFER"),
-    *("TASK_AWARDED", "TASK_DECLINED", "CLARIFICATION_ANSWER", "PERMISSION_DECISION", "RECALLED", "IMPRINTED"),
-    *("ERROR", "REGISTER", "DEREGISTER", "HEARTBEAT", "DISCOVER"),
-)
-_SIGNAL = ("ERROR", "REGISTER", "DEREGISTER", "HEARTBEAT", "TASK", "RECALL", "IMPRINT")
-DECORATORS = {f"on_{kind.lower()}": kind for kind in _PLAIN} | {f"on_{kind.lower()}_signal": kind for kind in _SIGNAL}
-"""The decorators by type; `on_error`, `on_register`, `on_deregister` and `on_heartbeat` are the old names."""
-
-for _name, _kind in DECORATORS.items():
-    setattr(Hooks, _name, _decorator(SignalType(_kind)))
+    on_agent_output = _decorator(SignalType.AGENT_OUTPUT)
+    on_clarification = _decorator(SignalType.CLARIFICATION)
+    on_permission = _decorator(SignalType.PERMISSION)
+    on_plan = _decorator(SignalType.PLAN)
+    on_audit = _decorator(SignalType.AUDIT)
+    on_thought_delta = _decorator(SignalType.THOUGHT_DELTA)
+    on_tool_call = _decorator(SignalType.TOOL_CALL)
+    on_tool_result = _decorator(SignalType.TOOL_RESULT)
+    on_memory_append = _decorator(SignalType.MEMORY_APPEND)
+    on_critique = _decorator(SignalType.CRITIQUE)
+    on_escalation = _decorator(SignalType.ESCALATION)
+    on_consensus = _decorator(SignalType.CONSENSUS)
+    on_context_sync = _decorator(SignalType.CONTEXT_SYNC)
+    on_final = _decorator(SignalType.FINAL)
+    on_bid = _decorator(SignalType.BID)
+    on_task_offer = _decorator(SignalType.TASK_OFFER)
+    on_task_awarded = _decorator(SignalType.TASK_AWARDED)
+    on_task_declined = _decorator(SignalType.TASK_DECLINED)
+    on_clarification_answer = _decorator(SignalType.CLARIFICATION_ANSWER)
+    on_permission_decision = _decorator(SignalType.PERMISSION_DECISION)
+    on_recalled = _decorator(SignalType.RECALLED)
+    on_imprinted = _decorator(SignalType.IMPRINTED)
+    on_discover = _decorator(SignalType.DISCOVER)
+    on_error_signal = _decorator(SignalType.ERROR)
+    on_register_signal = _decorator(SignalType.REGISTER)
+    on_deregister_signal = _decorator(SignalType.DEREGISTER)
+    on_heartbeat_signal = _decorator(SignalType.HEARTBEAT)
+    on_task_signal = _decorator(SignalType.TASK)
+    on_recall_signal = _decorator(SignalType.RECALL)
+    on_imprint_signal = _decorator(SignalType.IMPRINT)
+    # The old names.
+    on_error = on_error_signal
+    on_register = on_register_signal
+    on_deregister = on_deregister_signal
+    on_heartbeat = on_heartbeat_signal

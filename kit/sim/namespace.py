@@ -72,6 +72,7 @@ class Namespace:
         self.faults = Faults(self.synapse, self.dendrites)
         self.scenario: Mapping[str, Any] | None = None
         """The scenario that this was built from, as plain values."""
+        self.until: Duration | None = None
         self._started = self._finished = False
 
     # Who is there
@@ -96,7 +97,11 @@ class Namespace:
     def _host(self, axon: Axon, dendrite: str | None, max_in_flight: int | None) -> None:
         axon.unbound = True
         self._free(axon.neuron_id)
-        self._node(dendrite or axon.neuron_id, role="worker", max_in_flight=max_in_flight).attach_axon(axon)
+        node = self._node(dendrite or axon.neuron_id, role="worker", max_in_flight=max_in_flight)
+        if "dispatch" in axon.wants:
+            # Only an orchestrator may dispatch (spec/cosmonapse.md 5.11).
+            node.role = "orchestrator"
+        node.attach_axon(axon)
 
     def neuron(
         self,
@@ -110,7 +115,10 @@ class Namespace:
         dendrite: str | None = None,
         max_in_flight: int | None = None,
     ) -> Callable[[NeuronFunction], NeuronFunction]:
-        """Decorate a function that is the neuron of this name; see `Axon` for what it gets and returns."""
+        """Decorate a function that is the neuron of this name; see `Axon` for what it gets and returns.
+
+        Where it asks for `dispatch`, its Dendrite is an orchestrator.
+        """
 
         def keep(function: NeuronFunction) -> NeuronFunction:
             axon = Axon(
@@ -251,7 +259,9 @@ class Namespace:
             span = START_US + microseconds(until) - self.synapse.kernel.now
             if span < 0:
                 raise ArgumentError(f"until={until!r} is past; it is {self.now_s:g} s")
+            fresh = self.now_s == 0 and drain == "60s"
             self.synapse.run(microseconds(until) / 1e6)
+            self.until = microseconds(until) / 1e6 if fresh else None
         elif until is not None:
             self.synapse.run(until)
         return self.finish(drain=drain)

@@ -68,6 +68,10 @@ class Run:
         self.seed = namespace.seed
         self.scenario = namespace.scenario
         self.virtual_s = namespace.now_s
+        self.until = namespace.until
+        """The time it was told to run to; None where it was driven in another way."""
+        self.events = namespace.synapse.events
+        """How many things happened: deliveries, timers, steps of functions."""
         self._tape = namespace.synapse.tape
         self.digest = self._tape.digest
         self._count = len(self._tape)
@@ -108,7 +112,7 @@ class Run:
         with target.open("w", encoding="utf-8", newline="\n") as file:
             for line in self.lines():
                 file.write(line + "\n")
-        told = {**self.run_row(), "until_s": self.virtual_s, "signals": self._count}
+        told = {**self.run_row(), "seed": self.seed, "until": self.until, "signals": self._count}
         beside(target).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         return target
 

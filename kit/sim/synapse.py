@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic_core import to_json
 
 from kit import ids
-from kit.errors import ArgumentError
+from kit.errors import ArgumentError, KernelError
 from kit.kernel import Kernel, Process
 from kit.kernel.event import Sleep
 from kit.sim.distribution import Distribution
@@ -62,6 +62,8 @@ class Synapse:
         self.links = Links(self, latency)
         self.errors: list[tuple[str, BaseException]] = []
         """What handlers raised: the Dendrite and the error. As in the original it disturbs nobody else."""
+        self.events = 0
+        """How many things have happened."""
         self._mint = Mint(self.random("ids"))
         self._last_us = START_US
         self._nodes: list[Node] = []
@@ -133,8 +135,18 @@ class Synapse:
         with ExitStack() as stack:
             stack.enter_context(ids.driven(self.stamp, self.random("kit ids").getrandbits))
             if isinstance(until, Coroutine):
-                return self.kernel.run_until(self.kernel.spawn(until, "main"))
-            return self.kernel.run(None if until is None else START_US + microseconds(until))
+                return self._run_to(self.kernel.spawn(until, "main"))
+            happened = self.kernel.run(None if until is None else START_US + microseconds(until))
+            self.events += happened
+            return happened
+
+    def _run_to(self, process: Process) -> Any:
+        """Let things happen one by one until a process is over, and return what it returned."""
+        while not process.done:
+            if not self.kernel.step():
+                raise KernelError(f"nothing is left to happen, and {process!r} waits")
+            self.events += 1
+        return process.value
 
     # Who is there
 
