@@ -194,14 +194,24 @@ vars(sim_api).update({**vars(sim), "MemoryRegistryStore": MemoryRegistryStore})
 
 
 def run_kit(script: Script, **options: Any) -> list[Line]:
+    """Return what a tap on a simulated bus sees, as lines."""
+    return lines(tapped_kit(script, **options))
+
+
+def run_peer(script: Script) -> list[Line]:
+    """Return what a tap on the bus of the published package sees, as lines."""
+    return lines(tapped_peer(script))
+
+
+def tapped_kit(script: Script, **options: Any) -> list[Any]:
     """Return what a tap on a simulated bus sees."""
     bus = sim.Synapse(seed=7, **options)
     bus.run(script(sim_api, bus, bus.sleep))
     assert bus.errors == []
-    return lines(list(bus.tape.rows))
+    return list(bus.tape.rows)
 
 
-def run_peer(script: Script) -> list[Line]:
+def tapped_peer(script: Script) -> list[Any]:
     """Return what a tap on the in-process bus of the published package sees, on a virtual clock."""
     logging.disable(logging.CRITICAL)
     seen: list[Any] = []
@@ -219,7 +229,7 @@ def run_peer(script: Script) -> list[Line]:
         run_virtual(main())
     finally:
         logging.disable(logging.NOTSET)
-    return lines(seen)
+    return seen
 
 
 def lines(signals: list[Any]) -> list[Line]:
