@@ -140,6 +140,7 @@ class Dendrite(Registration, Dispatching, Emitters, Asking, Serving):
             return
         self.down = False
         self.place = self.synapse.enter(self)
+        self.settle()
         for axon in self.axons.values():
             self._serve(axon)
             self.register(axon)
@@ -174,6 +175,7 @@ class Dendrite(Registration, Dispatching, Emitters, Asking, Serving):
         for axon in self.axons.values():
             self.deregister(axon, reason)
         self.place = 0
+        self.settle()
 
     async def _drained(self, until: int) -> None:
         """Wait until no task is under way, or until a time."""
@@ -206,6 +208,7 @@ class Dendrite(Registration, Dispatching, Emitters, Asking, Serving):
             self.down = True
             self.halt()
             self.place = 0
+            self.settle()
 
     def _serve(self, axon: Axon) -> None:
         self.synapse.add(self.synapse.neurons, axon.neuron_id, self)

@@ -296,9 +296,11 @@ def _crash(node: "Dendrite", fault: Fault, rng: random.Random) -> Callable[[], o
 def _pause(node: "Dendrite", fault: Fault, rng: random.Random) -> Callable[[], object]:
     if node.held is None:
         node.held = []
+    node.settle()
 
     def go_on() -> None:
         held, node.held = node.held or [], None
+        node.settle()
         for envelope in held:
             node.take(envelope)
 
@@ -308,7 +310,13 @@ def _pause(node: "Dendrite", fault: Fault, rng: random.Random) -> Callable[[], o
 def _slow(node: "Dendrite", fault: Fault, rng: random.Random) -> Callable[[], object]:
     by = fault.by if isinstance(fault.by, Distribution) else constant(us=microseconds(fault.by or 0))
     node.slow = by.sampler(rng)
-    return lambda: setattr(node, "slow", None)
+    node.settle()
+
+    def hurry() -> None:
+        node.slow = None
+        node.settle()
+
+    return hurry
 
 
 def _skew(node: "Dendrite", fault: Fault, rng: random.Random) -> Callable[[], object]:

@@ -38,6 +38,8 @@ class Node:
         """Its place in the order of starting; 0 before the start."""
         self.down = False
         """True while it is crashed: it neither sends nor receives."""
+        self.regular = False
+        """True while it simply takes what comes: started, and not down, paused or slow. `settle` keeps it."""
         self.skew_us = 0
         """How far its clock is ahead of the true one."""
         self.step: Callable[[], int] = synapse.steps(dendrite_id)
@@ -55,6 +57,10 @@ class Node:
         self._processes: dict[Process, None] = {}
 
     # Receiving
+
+    def settle(self) -> None:
+        """Note whether it simply takes what comes, after a change in its life."""
+        self.regular = bool(self.place) and not self.down and self.held is None and self.slow is None
 
     def receive(self, envelope: Envelope) -> None:
         """Take a signal from the bus."""

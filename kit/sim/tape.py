@@ -6,6 +6,7 @@ import tempfile
 import weakref
 from collections.abc import Iterator
 from itertools import repeat
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,10 @@ BATCH = 16_384
 SPILL_ROWS = 1_000_000
 """Signals that stay in memory; what is older goes to Parquet files."""
 
+_LIST = pa.list_(pa.string())
 _SCHEMA = arrow("signals")
 _SLOTS = ("id", "trace_id", "parent_id", "kind", "to", "to_type", "text")
+_FIELDS = attrgetter(*_SLOTS)
 
 
 class Tape:
@@ -95,7 +98,7 @@ Columns = dict[str, list[str | None]]
 
 def _columns(rows: list[Envelope]) -> Columns:
     """Return the columns of some signals as lists of text; `directed_capabilities` as JSON, `ts_text` as written."""
-    found: Columns = {slot: [getattr(row, slot) for row in rows] for slot in _SLOTS}
+    found: Columns = dict(zip(_SLOTS, map(list, zip(*map(_FIELDS, rows), strict=True)), strict=True))
     found["capabilities"] = [None if row.capabilities is None else "\0".join(row.capabilities) for row in rows]
     found["meta"] = [_json(row.meta) if row.meta else "{}" for row in rows]
     found["ts_text"] = stamps(np.fromiter((row.ts_us for row in rows), np.int64, len(rows)))
@@ -125,7 +128,10 @@ def _roll(digest: "hashlib._Hash", columns: Columns) -> None:
 def _batch(columns: Columns, before: int) -> pa.RecordBatch:
     """Return columns as rows of the table `signals`, `before` of which came earlier."""
     count = len(columns["id"])
-    capabilities = [None if value is None else value.split("\0") if value else [] for value in columns["capabilities"]]
+    known = {value: n for n, value in enumerate(dict.fromkeys(columns["capabilities"]))}
+    lists = pa.array([value if value is None else value.split("\0") if value else [] for value in known], _LIST)
+    capabilities = lists.take(pa.array([known[value] for value in columns["capabilities"]], pa.int32()))
+    flags = pa.ListArray.from_arrays(pa.array(np.zeros(count + 1, np.int32)), pa.array([], pa.string()))
     ts_text = pa.array(columns["ts_text"], pa.string())
     made = {
         "run": pa.array(repeat("simulation", count), pa.string()),
@@ -138,14 +144,14 @@ def _batch(columns: Columns, before: int) -> pa.RecordBatch:
         "v": pa.array(repeat("1", count), pa.string()),
         "directed_id": pa.array(columns["to"], pa.string()),
         "directed_type": pa.array(columns["to_type"], pa.string()),
-        "directed_capabilities": pa.array(capabilities, pa.list_(pa.string())),
+        "directed_capabilities": capabilities,
         "ts": ts_text.cast(pa.timestamp("us", tz="UTC")),
         "ts_text": ts_text,
         "payload": pa.array(columns["text"], pa.string()),
         "meta": pa.array(columns["meta"], pa.string()),
         "extra": pa.nulls(count, pa.string()),
         "dialect": pa.array(repeat("python", count), pa.string()),
-        "flags": pa.array(repeat([], count), pa.list_(pa.string())),
+        "flags": flags,
         "canonical": pa.array(repeat(True, count), pa.bool_()),
         "text": pa.nulls(count, pa.string()),
     }
