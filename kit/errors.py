@@ -20,6 +20,7 @@
     ├── KernelError                 (RuntimeError) the virtual clock was asked for what cannot happen
     │   ├── InterruptError          thrown into a process by another one; `.cause`
     │   └── CrashError              a process was crashed from outside
+    ├── InvariantError              (AssertionError) something that must hold in a simulation does not
     ├── PathwayClosedError          (RuntimeError) a trace is over, and whoever waits on it gets nothing more
     ├── EngramError                 a request to a simulated Engram
     │   ├── EngramTimeout           (TimeoutError) no answer within the deadline
@@ -143,6 +144,10 @@ class InterruptError(KernelError):
 
 class CrashError(KernelError):
     """A process was crashed from outside; raised in whoever waits for it."""
+
+
+class InvariantError(KitError, AssertionError):
+    """Something that must hold while a simulation runs does not; the message has the virtual time and the seed."""
 
 
 class PathwayClosedError(KitError, RuntimeError):

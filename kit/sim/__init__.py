@@ -19,8 +19,10 @@ from kit.sim.distribution import (
 from kit.sim.effector import Effector, ToolOutcome
 from kit.sim.engram import Engram, Hit, ImprintReceipt, InMemoryEngram, RecallResult
 from kit.sim.envelope import Envelope
+from kit.sim.experiment import Experiment, changed
 from kit.sim.faults import Fault, Faults
 from kit.sim.hooks import RefreshEvent
+from kit.sim.invariant import shrink, watch
 from kit.sim.model import Behaviour, ModelAxon
 from kit.sim.namespace import Namespace
 from kit.sim.pathway import Pathway
@@ -43,6 +45,7 @@ __all__ = [
     "Engram",
     "EngramBinding",
     "Envelope",
+    "Experiment",
     "Fault",
     "Faults",
     "Hit",
@@ -63,6 +66,7 @@ __all__ = [
     "Synapse",
     "ToolOutcome",
     "Tools",
+    "changed",
     "check_determinism",
     "constant",
     "empirical",
@@ -72,6 +76,8 @@ __all__ = [
     "pareto",
     "rerun",
     "scenario",
+    "shrink",
     "uniform",
+    "watch",
     "weibull",
 ]

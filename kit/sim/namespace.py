@@ -73,7 +73,7 @@ class Namespace:
         self.scenario: Mapping[str, Any] | None = None
         """The scenario that this was built from, as plain values."""
         self.until: Duration | None = None
-        self._started = self._finished = False
+        self._started = self._finishing = self._finished = False
 
     # Who is there
 
@@ -270,6 +270,7 @@ class Namespace:
         """End the simulation and return its Run."""
         self._check_open()
         self.start()
+        self._finishing = True
         for caller in self.callers.values():
             caller.open = False
         self.faults.end()
@@ -293,6 +294,11 @@ class Namespace:
     def _check_open(self) -> None:
         if self._finished:
             raise KernelError(f"namespace {self.name!r} has run; make a new one, with another seed or the same")
+
+    @property
+    def over(self) -> bool:
+        """True once the simulation ends or has ended."""
+        return self._finishing
 
     # What is known of it
 
