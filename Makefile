@@ -2,8 +2,8 @@
 #
 #   make lab         JupyterLab on notebooks/01-tour.ipynb
 #   make test        everything but what is marked long
-#   make check       the same without servers, kernels and browser
-#   make test-long   what is marked long
+#   make check       the same without servers, kernels, other interpreters and browser
+#   make test-long   what is marked long, and property tests with all their examples
 #   make lint        ruff and mypy
 #   make notebooks   run the notebooks and store their outputs
 #   make bench       the benchmarks
@@ -41,7 +41,7 @@ check: $(VENV)/.ok-test
 	$(PYTEST) -m 'not servers and not browser and not long' $(PYTEST_ARGS)
 
 test-long: $(VENV)/.ok-test
-	$(PYTEST) -m long $(PYTEST_ARGS)
+	KIT_THOROUGH=1 $(PYTEST) -m 'long or hypothesis' $(PYTEST_ARGS)
 
 lint: $(VENV)/.ok-test
 	$(PY) -m ruff check .

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import generate
+from benchmarks import generate, records, sensors
 from benchmarks.measure import Case, Summary, compare, markdown
 
 HERE = Path(__file__).parent
@@ -35,6 +35,16 @@ def capture(lines: int) -> Path:
         if clean is not None:
             generate.compress(path, ".gz")
             generate.compress(path, ".zst")
+    return path
+
+
+def record_capture(lines: int) -> Path:
+    """Return the generated capture of that many records."""
+    path = DATA / f"records-{lines}.jsonl"
+    if not path.exists():
+        print(f"generating {lines:,} records", file=sys.stderr)
+        DATA.mkdir(exist_ok=True)
+        records.generate(path, lines)
     return path
 
 
@@ -155,6 +165,7 @@ def first_look(rounds: int) -> str:
         "new interpreter to first plot, 1k lines": Case(f"{KIT}:first_plot", [str(capture(1_000))]),
         "new interpreter to first plot, 100k lines": Case(f"{KIT}:first_plot", [str(capture(100_000))]),
         "layout of 50k nodes": Case(f"{KIT}:lay_out", [50_000]),
+        "layout of 50k nodes in 6,000 layers": Case(f"{KIT}:lay_out_layers", [50_000, 6_000]),
     }
     found = run(cases, rounds)
     s = {name: summary.seconds for name, summary in found.items()}
@@ -166,11 +177,71 @@ def first_look(rounds: int) -> str:
             least=False,
         ),
         goal("layout of 50k nodes, s", s["layout of 50k nodes"], 1, least=False),
+        goal("layout of 50k nodes in 6,000 layers, s", s["layout of 50k nodes in 6,000 layers"], 1, least=False),
     ]
     return "\n".join(["## First look", "", markdown(found), "", *goals])
 
 
-SECTIONS: dict[str, Section] = {"load": loading, "structure": structure, "first": first_look}
+def sensor_logs(rounds: int) -> str:
+    """Poses, images and lookups of sensor logs."""
+    return sensors.section(DATA, run, goal, markdown, rounds)
+
+
+def verifying(rounds: int) -> str:
+    """500,000 record lines to verdicts on one core, and 1M records from file to store."""
+    lines = f"{PEERS}.syncropel_verify:lines"
+    path, large = record_capture(500_000), record_capture(1_000_000)
+    cases = {
+        "kit": Case(f"{KIT}:verify", [str(path)], prepare=lines),
+        "syncropel package, parse, canonicalise and hash": Case(
+            f"{PEERS}.syncropel_verify:verify", [str(path)], prepare=lines
+        ),
+    }
+    found = run(cases, rounds)
+    kit, peer = found.values()
+    if kit.result != peer.result:
+        raise AssertionError("the verdicts of the kit are not those of the package")
+    stored = run({"kit, 1M records into a store": Case(f"{KIT}:load", [str(large)], warm=[large])}, rounds)
+    memory = stored["kit, 1M records into a store"].rss_increment_mb / 1000
+    goals = [
+        goal("package / kit", peer.seconds / kit.seconds, 4, least=True),
+        goal("memory of loading 1M records, GB", memory, 1, least=False),
+        f"- verdicts of both on each line are equal ({len(kit.result['wrong'])} forged lines found)",
+    ]
+    return "\n".join(
+        ["## Verifying 500,000 records, from lines to verdict", "", markdown(found | stored, of="kit"), "", *goals]
+    )
+
+
+def kernel(rounds: int) -> str:
+    """Events and messages of the virtual-time kernel, beside a bare heap and SimPy."""
+    sizes = {"timeouts": [1000, 1_000_000], "messages": [100, 2000], "bursts": [100, 2000]}
+    peers = {"timeouts": ["bare_heap", "simpy_models"], "messages": ["simpy_models"], "bursts": ["simpy_models"]}
+    names = {"bare_heap": "bare heap", "simpy_models": "SimPy"}
+    cases = {}
+    for model, size in sizes.items():
+        cases[f"kit, {model}"] = Case(f"benchmarks.kernel:{model}", size)
+        cases |= {f"{names[peer]}, {model}": Case(f"{PEERS}.{peer}:{model}", size) for peer in peers[model]}
+    found = run(cases, rounds)
+    s = {name: summary.seconds for name, summary in found.items()}
+    goals = [
+        goal("bare heap / kit, timeouts", s["bare heap, timeouts"] / s["kit, timeouts"], 0.8, least=True),
+        goal("SimPy / kit, timeouts", s["SimPy, timeouts"] / s["kit, timeouts"], 1, least=True),
+        goal("SimPy / kit, stores (ten messages a delay)", s["SimPy, bursts"] / s["kit, bursts"], 4, least=True),
+        goal("SimPy / kit, a message a delay", s["SimPy, messages"] / s["kit, messages"], 1, least=True),
+    ]
+    title = "## Virtual time: 1M timeouts of 1,000 processes, 200k messages over 100 queues"
+    return "\n".join([title, "", markdown(found), "", *goals])
+
+
+SECTIONS: dict[str, Section] = {
+    "load": loading,
+    "structure": structure,
+    "first": first_look,
+    "verify": verifying,
+    "sensors": sensor_logs,
+    "kernel": kernel,
+}
 LARGE: dict[str, Section] = {"load-10M": large, "structure-5M": growth}
 
 

@@ -14,6 +14,7 @@ import kit.cosmonapse
 import kit.io
 import kit.plot  # noqa: F401
 from kit.notebook.study import Study
+from kit.syncropel.fast import integrities
 from kit.trace.layout import layout
 
 
@@ -26,6 +27,13 @@ def load(path: str, memory_limit: str | None = None) -> dict[str, Any]:
         report = study.load(path, progress=False)
     counts = ("lines", "rows", "duplicates", "quarantined", "skipped")
     return {name: getattr(report, name) for name in counts} | {"flags": dict(report.flags)}
+
+
+def verify(lines: list[bytes]) -> dict[str, Any]:
+    """Verify record lines that are in memory: how many have the right id, and the numbers of the others."""
+    found = integrities(lines)
+    wrong = [number for number, word in enumerate(found, start=1) if word != "ok"]
+    return {"verified": len(lines) - len(wrong), "wrong": wrong}
 
 
 def store(path: str, target: str) -> None:
@@ -49,6 +57,16 @@ def lay_out(nodes: int) -> float:
     second = child[::20]
     source = np.concatenate([parent, (chance.random(len(second)) * second).astype(np.int64)])
     return float(layout(nodes, source, np.concatenate([child, second])).y.max())
+
+
+def lay_out_layers(nodes: int, layers: int) -> float:
+    """Lay out a DAG of that many layers, with two causes in the layer above for each node."""
+    chance = np.random.default_rng(7)
+    width = nodes // layers
+    child = np.arange(width, nodes)
+    above = (child // width - 1) * width
+    source = np.concatenate([above + chance.integers(0, width, len(child)) for _ in range(2)])
+    return float(layout(nodes, source, np.concatenate([child, child])).y.min())
 
 
 def first_plot(path: str) -> int:

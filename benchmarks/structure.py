@@ -14,20 +14,11 @@ from kit.store.store import Store
 from kit.trace.forest import LABELS, NO_TIME, Forest, Ints, forest
 from kit.trace.traces import deepest, last_finishers, widest
 
-_SURPLUS = """
-SELECT t.run, t.trace_id, count(*) AS n
-FROM (SELECT run, id FROM signals WHERE NOT canonical UNION ALL SELECT run, id FROM duplicates) d
-JOIN signals t ON t.run = d.run AND t.id = d.id AND t.canonical
-GROUP BY t.run, t.trace_id
-"""
-
 
 def structure(path: str) -> dict[str, Any]:
     """Labels, depth, children, critical paths and edge latencies of the store at `path`."""
     with Store(path, read_only=True) as store:
-        grown = forest(store)
-        surplus = store.execute(_SURPLUS)
-    return {**result(grown), "duplicates": _duplicates(grown, surplus)}
+        return result(forest(store))
 
 
 def result(grown: Forest) -> dict[str, Any]:
@@ -36,6 +27,9 @@ def result(grown: Forest) -> dict[str, Any]:
     children = np.bincount(grown.up[edge], minlength=len(grown))
     per_trace = np.bincount(grown.trace * len(LABELS) + grown.label, minlength=count * len(LABELS))
     labels = dict(zip(LABELS, per_trace.reshape(count, len(LABELS)).T, strict=True))
+    repeated = np.flatnonzero(grown.surplus)
+    duplicates = np.zeros(count, np.int64)
+    np.add.at(duplicates, grown.trace[repeated], grown.surplus[repeated])
     last = last_finishers(grown)
     known = last >= 0
     critical_us = np.zeros(count, np.int64)
@@ -52,6 +46,7 @@ def result(grown: Forest) -> dict[str, Any]:
         "roots": labels["root"],
         "missing": labels["missing_parent"],
         "cycles": labels["cycle"] + labels["self_parent"],
+        "duplicates": duplicates,
         "depth": deepest(grown),
         "width": widest(grown),
         "critical_events": np.where(known, grown.depth[last] + 1, 0),
@@ -76,14 +71,3 @@ def _latencies(grown: Forest, edge: Ints) -> dict[str, tuple[int, int, int]]:
         f"{grown.types[k // kinds]}>{grown.types[k % kinds]}": (int(count[k]), int(total[k]), int(largest[k]))
         for k in np.flatnonzero(count).tolist()
     }
-
-
-def _duplicates(grown: Forest, surplus: list[tuple[Any, ...]]) -> Ints:
-    """Surplus rows by trace."""
-    found = {(run, trace): n for run, trace, n in surplus}
-    names = zip(*(grown.traces[name].to_pylist() for name in ("run", "trace_id")), strict=True) if found else ()
-    return (
-        np.fromiter((found.get(name, 0) for name in names), np.int64)
-        if found
-        else np.zeros(len(grown.traces), np.int64)
-    )

@@ -14,7 +14,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kit import auki, compare, cosmonapse, datasets, errors, export, palette, plot, sim, syncropel, trace
+    from kit import (
+        align,
+        auki,
+        compare,
+        cosmonapse,
+        crosscheck,
+        datasets,
+        errors,
+        export,
+        palette,
+        plot,
+        sim,
+        syncropel,
+        trace,
+    )
     from kit.errors import KitError
     from kit.ids import seeded
     from kit.io.report import LoadReport
@@ -23,6 +37,7 @@ if TYPE_CHECKING:
     from kit.notebook.study import Study
     from kit.notebook.study import load_study as load
     from kit.notebook.study import open_study as open
+    from kit.notebook.thread import Thread
     from kit.notebook.trace import Trace
     from kit.table import Table
 
@@ -34,10 +49,13 @@ __all__ = [
     "Namespace",
     "Study",
     "Table",
+    "Thread",
     "Trace",
+    "align",
     "auki",
     "compare",
     "cosmonapse",
+    "crosscheck",
     "datasets",
     "demo",
     "errors",
@@ -58,6 +76,7 @@ _NAMES = {
     "Namespace": ("kit.notebook.namespace", "Namespace"),
     "Study": ("kit.notebook.study", "Study"),
     "Table": ("kit.table", "Table"),
+    "Thread": ("kit.notebook.thread", "Thread"),
     "Trace": ("kit.notebook.trace", "Trace"),
     "demo": ("kit.notebook.demo", "demo"),
     "load": ("kit.notebook.study", "load_study"),
@@ -65,9 +84,11 @@ _NAMES = {
     "seeded": ("kit.ids", "seeded"),
 }
 _MODULES = {
+    "align",
     "auki",
     "compare",
     "cosmonapse",
+    "crosscheck",
     "datasets",
     "errors",
     "export",

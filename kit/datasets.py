@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kit.errors import NotFoundError
 
-FILES = {"cosmonapse-small": "cosmonapse-small.jsonl"}
+FILES = {"cosmonapse-small": "cosmonapse-small.jsonl", "syncropel-small": "syncropel-small.jsonl"}
 """Name to file; origin, licence and SHA-256 of each are in the README beside them."""
 
 HERE = Path(__file__).parent

@@ -49,12 +49,15 @@
     │   ├── ManifestError           a log manifest
     │   └── RegistryEntryError      a registry entry: id, hash or content
     ├── ClockError                  (ValueError) clock samples that cannot be used
-    │   └── NoClockPath             (LookupError) no chain of time transforms between two clocks
+    │   ├── NoClockPath             (LookupError) no chain of time transforms between two clocks
+    │   └── NoUtcError              no clock of the logs is declared as UTC
     ├── GeometryError               (ValueError) a zero quaternion, axes that are no frame
     │   └── NoFramePath             (LookupError) no chain of poses between two frames
     ├── SyncropelKindError          (ValueError) a kind or scope that breaks the grammar
     ├── SyncropelReadError          (OSError) a server that did not answer a read
     ├── SubscribeError              a live stream that broke off
+    ├── InferError                  (RuntimeError) a question that was not taken
+    ├── InferTimeoutError           (TimeoutError) a question that was not answered in time
     ├── ClientClosedError           (RuntimeError) a client used after close()
     └── MissingExtraError           (ImportError) an optional library is not installed
 
@@ -266,6 +269,10 @@ class NoClockPath(ClockError, LookupError):
     """No chain of time transforms joins two clocks; the message names what each reaches."""
 
 
+class NoUtcError(ClockError):
+    """No clock of the logs is declared as UTC, or several are; nothing is guessed."""
+
+
 class GeometryError(KitError, ValueError):
     """Poses or axes that are no geometry: a zero quaternion, a frame whose axes are not orthogonal."""
 
@@ -310,8 +317,20 @@ class SubscribeError(KitError):
         )
 
 
+class InferError(KitError, RuntimeError):
+    """A question that the server did not take."""
+
+
+class InferTimeoutError(KitError, TimeoutError):
+    """A question that nobody answered in time."""
+
+
 class ClientClosedError(KitError, RuntimeError):
     """A client was used after `close()`."""
+
+
+class ClockMappingWarning(UserWarning):
+    """The times of a capture and the clocks of the logs do not fit each other; the message gives the numbers."""
 
 
 class MissingExtraError(KitError, ImportError):

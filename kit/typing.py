@@ -13,7 +13,11 @@ class ArrowStream(Protocol):
 
 @runtime_checkable
 class LineSource(Protocol):
-    """Something that holds captured lines, as a mock kernel or a simulated run does."""
+    """Something that holds captured lines, as a mock kernel or a simulated run does.
+
+    It may say more of itself: `uri`, the name of the source in the store, and `family`, what its lines are (`signals`,
+    `records`), which is else told from the first of them.
+    """
 
     def lines(self) -> Iterator[str]: ...
 

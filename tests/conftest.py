@@ -1,6 +1,7 @@
 """Options and fixtures of all tests.
 
-Tests run in an odd time zone, so that a local time that slips into a table shows, and without a display.
+Tests run in an odd time zone, so that a local time that slips into a table shows, and without a display. Property tests
+try a fifth of their examples, the same ones on each run; KIT_THOROUGH=1, which `make test-long` sets, has them try all.
 """
 
 import os
@@ -20,6 +21,9 @@ os.environ["MPLBACKEND"] = "Agg"
 if hasattr(time, "tzset"):
     time.tzset()
 
+THOROUGH = bool(os.environ.get("KIT_THOROUGH"))
+FEWEST, QUICK_EXAMPLES = 3, 20
+
 hypothesis.settings.register_profile("kit", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("kit")
 
@@ -31,12 +35,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is marked long, unless `--long` is given or `-m` speaks of it."""
+    """Leave out what is marked long, unless `--long` is given or `-m` speaks of it; a quick run tries fewer examples."""
+    if not THOROUGH:
+        for item in items:
+            cap_examples(item)
     if config.option.long or "long" in config.option.markexpr.split():
         return
     left_out = [item for item in items if "long" in item.keywords]
     items[:] = [item for item in items if "long" not in item.keywords]
     config.hook.pytest_deselected(items=left_out)
+
+
+def cap_examples(item: pytest.Item) -> None:
+    """Let a property test try a fifth of the examples it asks for, between 3 and 20, unless it is marked long.
+
+    Hypothesis has no public way to the settings of a test; should this name go away, the tests only take longer.
+    """
+    test = getattr(item, "obj", None)
+    test = getattr(test, "__func__", test)
+    own = getattr(test, "_hypothesis_internal_use_settings", None)
+    if own is None or "long" in item.keywords or hasattr(test, "asks_for"):
+        return
+    test.asks_for = own.max_examples
+    fewer = min(max(own.max_examples // 5, FEWEST), QUICK_EXAMPLES)
+    test._hypothesis_internal_use_settings = hypothesis.settings(own, max_examples=min(own.max_examples, fewer))
 
 
 @pytest.fixture(scope="session")

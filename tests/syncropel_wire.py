@@ -26,7 +26,7 @@ class Wire:
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
-        return [json.loads(request.content) for request in self.requests]
+        return [json.loads(request.content) for request in self.requests if request.content]
 
     def _respond(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)

@@ -190,3 +190,15 @@ def _row(number: int, trace: int, parent: int | None, kind: str = "PLAN", ts: in
         "parent_id": None if parent is None else f"evt_{parent}",
         "type": kind, "ts": number if ts is None else ts, "directed_id": "solver",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["timeouts", "messages", "bursts"])
+def test_the_models_of_virtual_time_give_the_same_answer_everywhere(model: str) -> None:
+    pytest.importorskip("simpy")
+    from benchmarks import kernel
+    from benchmarks.peers import bare_heap, simpy_models
+
+    size = (20, 500) if model == "timeouts" else (7, 50)
+    answers = [getattr(module, model)(*size) for module in (kernel, bare_heap, simpy_models) if hasattr(module, model)]
+    assert answers == [answers[0]] * len(answers) and len(answers) == (3 if model == "timeouts" else 2)
+    assert answers[0][0] > 0

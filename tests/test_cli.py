@@ -340,7 +340,9 @@ def test_demo_needs_no_file(tmp_path: Path) -> None:
 
 
 def test_datasets_are_listed(small_capture: Path) -> None:
-    assert json.loads(call("datasets", "--json").stdout) == [{"name": "cosmonapse-small", "path": str(small_capture)}]
+    listed = json.loads(call("datasets", "--json").stdout)
+    assert [row["name"] for row in listed] == ["cosmonapse-small", "syncropel-small"]
+    assert listed[0]["path"] == str(small_capture)
     assert str(small_capture) in call("datasets").stdout
 
 

@@ -146,6 +146,7 @@ def test_a_capture_cannot_steer_the_terminal(
         assert shown
 
 
+@pytest.mark.servers
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_csv_in_a_terminal_is_escaped_and_in_a_pipe_it_is_not(hostile: Path) -> None:
     import pty
@@ -174,6 +175,7 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
+@pytest.mark.servers
 def test_output_in_a_pipe_is_plain_text(small_capture: Path) -> None:
     run = shell("traces", small_capture, "--limit", 3)
     assert (run.returncode, run.stderr) == (0, "")
@@ -182,6 +184,7 @@ def test_output_in_a_pipe_is_plain_text(small_capture: Path) -> None:
     assert len([line for line in run.stdout.splitlines() if "failed" in line]) == 3
 
 
+@pytest.mark.servers
 def test_an_encoding_that_lacks_a_character_is_no_error(small_capture: Path) -> None:
     command = [sys.executable, "-m", "kit", "trace", RETRIED, str(small_capture)]
     run = subprocess.run(
@@ -191,6 +194,7 @@ def test_an_encoding_that_lacks_a_character_is_no_error(small_capture: Path) -> 
     assert b"\\u251c" in run.stdout
 
 
+@pytest.mark.servers
 def test_a_reader_that_goes_away_is_no_error(small_capture: Path) -> None:
     command = [sys.executable, "-m", "kit", "sql", "FROM signals", str(small_capture), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=SHELL, cwd=ROOT) as process:
@@ -201,6 +205,7 @@ def test_a_reader_that_goes_away_is_no_error(small_capture: Path) -> None:
         assert process.wait(30) == 141
 
 
+@pytest.mark.servers
 def test_a_locked_store_names_its_holder(tmp_path: Path) -> None:
     path = tmp_path / "s.duckdb"
     script = f"import kit, sys; study = kit.open({str(path)!r}); print('open', flush=True); sys.stdin.read()"
@@ -216,11 +221,13 @@ def test_a_locked_store_names_its_holder(tmp_path: Path) -> None:
         assert holder.wait(30) == 0
 
 
+@pytest.mark.servers
 def test_two_commands_can_read_a_store_at_once(store: Path) -> None:
     with kit.open(store, read_only=True):
         assert shell("traces", "--store", store).returncode == 0
 
 
+@pytest.mark.servers
 def test_errors_have_no_traceback(tmp_path: Path) -> None:
     run = shell("load", tmp_path / "no.jsonl")
     assert run.returncode == 2
@@ -229,6 +236,7 @@ def test_errors_have_no_traceback(tmp_path: Path) -> None:
     assert run.stdout == ""
 
 
+@pytest.mark.servers
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 @pytest.mark.parametrize("new", [True, False])
 def test_an_interrupted_load_leaves_the_store_as_it_was(tmp_path: Path, small_capture: Path, new: bool) -> None:
@@ -259,6 +267,7 @@ def test_an_interrupted_load_leaves_the_store_as_it_was(tmp_path: Path, small_ca
         assert study.sql("SELECT count(*) AS n FROM signals").rows() == [{"n": 1037}]
 
 
+@pytest.mark.servers
 def test_the_command_line_imports_what_it_needs_when_it_needs_it() -> None:
     script = "import sys, kit.cli; print(*sorted(sys.modules))"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=SHELL, check=True)

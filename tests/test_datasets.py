@@ -34,7 +34,9 @@ def described() -> list[Described]:
 
 def test_the_readme_describes_each_data_set_and_each_file() -> None:
     assert {row.name: row.file for row in described()} == datasets.FILES
-    assert {row.file for row in described()} == {path.name for path in FOLDER.iterdir()} - {"README.md"}
+    assert {row.file for row in described()} == {path.name for path in FOLDER.iterdir() if path.is_file()} - {
+        "README.md"
+    }
     assert [row.name for row in described()] == list(datasets.names())
 
 
@@ -44,6 +46,24 @@ def test_a_data_set_has_the_bytes_that_the_readme_states(row: Described) -> None
     assert hashlib.sha256(content).hexdigest() == row.sha256
     assert len(content) == row.bytes
     assert content.count(b"\n") == row.lines
+
+
+def test_the_readme_describes_each_folder_with_the_hash_of_its_files() -> None:
+    told = dict(
+        re.findall(
+            r"^\| `(\w+)/` \| [\d,]+ \| [\d,]+ \| `(\w{64})` \|$", (FOLDER / "README.md").read_text(), re.MULTILINE
+        )
+    )
+    assert told == {path.name: digest(path) for path in FOLDER.iterdir() if path.is_dir()}
+
+
+def digest(folder: Path) -> str:
+    """Return the hash of a folder: of a line with path and hash of each of its files, in order of the paths."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [
+        f"{path.relative_to(folder).as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" for path in paths
+    ]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def test_an_unknown_data_set_is_refused_with_the_known_ones() -> None:

@@ -13,7 +13,7 @@ from kit.schema import TABLES
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "tables.md"
 ROW = re.compile(r"^\| `(\w+)` \| ([^|]+) \| ", re.MULTILINE)
-VIEWS = ("events", "edges", "neurons", "record_refs", "amendments")
+VIEWS = ("events", "edges", "neurons", "record_refs", "record_edges", "intent_ends", "verdicts", "amendments")
 
 
 def rows(table: str) -> str:

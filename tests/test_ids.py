@@ -148,6 +148,7 @@ def test_threads_that_share_a_source_never_draw_the_same_id(seeded: bool) -> Non
     assert all(part == sorted(part) for part in made)
 
 
+@pytest.mark.servers
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_forked_child_does_not_repeat_its_parents_ids() -> None:
     code = (
@@ -160,6 +161,7 @@ def test_a_forked_child_does_not_repeat_its_parents_ids() -> None:
     assert done.stdout == "True\n"
 
 
+@pytest.mark.servers
 def test_importing_ids_loads_neither_ulid_nor_pydantic() -> None:
     code = "import sys, kit.ids; print([name for name in ('ulid', 'pydantic') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

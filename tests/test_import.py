@@ -52,6 +52,7 @@ def loaded(statement: str) -> set[str]:
     return set(json.loads(run.stdout))
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize(
     "statement",
     [
@@ -65,5 +66,6 @@ def test_importing_the_kit_loads_nothing_heavy(statement: str) -> None:
     assert loaded(statement) & HEAVY == set()
 
 
+@pytest.mark.servers
 def test_the_check_sees_a_heavy_import() -> None:
     assert {"networkx", "kit"} <= loaded("import kit, networkx")

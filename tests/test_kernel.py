@@ -333,6 +333,16 @@ def test_seconds_are_turned_into_whole_units() -> None:
     assert Kernel(unit="ns").units(0.25) == 250_000_000
 
 
+def test_a_peek_can_leave_the_callbacks_of_one_function_out() -> None:
+    kernel, log = Kernel(), []
+    kernel.call(3, log.append, "chore")
+    assert (kernel.peek(), kernel.peek(but=log.append)) == (3, None)
+    kernel.call(8, print)
+    assert (kernel.peek(), kernel.peek(but=log.append)) == (3, 8)
+    kernel.post(print)
+    assert kernel.peek(but=log.append) == 0
+
+
 def test_reprs_tell_the_state() -> None:
     kernel = Kernel(unit="ns")
     queue: Queue = kernel.queue()
@@ -397,7 +407,7 @@ def trace_of(seed: int, actors: int, capacity: int | None) -> list[tuple[int, in
     return log
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32), st.integers(1, 5), st.sampled_from([None, 1, 3]))
 def test_equal_seeds_give_equal_traces_and_no_item_is_lost(seed: int, actors: int, capacity: int | None) -> None:
     trace = trace_of(seed, actors, capacity)

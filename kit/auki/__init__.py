@@ -2,6 +2,7 @@
 
 from kit.auki.cluster import ClusterManager
 from kit.auki.decision import DeclineReason, EndReason, LogSource, StreamDecision, StreamItem
+from kit.auki.inventory import rows_from_logs
 from kit.auki.membership import ClusterMember, ClusterMembership
 from kit.auki.participant import DaemonInfo, ParticipantInfo, SensorEntry
 from kit.auki.producer import StreamEntry
@@ -20,6 +21,7 @@ from kit.auki.sample import (
 from kit.auki.simulation import sim
 from kit.auki.stream import StreamSubscription
 from kit.auki.stream_manifest import StreamManifest, StreamManifestBuilder
+from kit.auki.stream_rows import stream_rows
 from kit.auki.target import ClusterEntry, ClusterTarget
 from kit.errors import (
     StreamConnectionLost,
@@ -65,5 +67,7 @@ __all__ = [
     "StreamSubscription",
     "StreamUnreachable",
     "TimeTransformFrame",
+    "rows_from_logs",
     "sim",
+    "stream_rows",
 ]

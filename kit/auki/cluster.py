@@ -331,6 +331,8 @@ class ClusterManager:
 
     def open_stream_with_request(self, peer_id: str, request: StreamRequest) -> StreamSubscription:
         """A stream from where the request says; a `source_peer_id` tells equal resource ids apart."""
+        if not isinstance(request, StreamRequest):
+            raise TypeError(f"request must be a StreamRequest, not {type(request).__name__}")
         with self._held() as node:
             target = handshake.stream_peer(node, peer_id)
         return handshake.open_stream(node, target, request, catalog.stream_kind(target, request))

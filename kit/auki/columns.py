@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from kit.auki.payload import FRAME_COLUMNS, decode, sniff, walk
+from kit.auki import payload as payloads
+from kit.auki.payload import FRAME_COLUMNS, sniff, walk
 from kit.auki.payload_fields import COLUMNS, LIST_FORMS, Beyond, Kind, Slot
 from kit.auki.segment import Block
 from kit.auki.template import Rows, Template, integers, numbers, template
@@ -20,11 +21,14 @@ HEAD_BYTES = 256
 """What is read of a large payload: intrinsics and the length of what follows fit."""
 HEADS: frozenset[Kind] = frozenset({"camera", "point_cloud", "audio"})
 """Kinds whose payloads end in a long run of bytes that stays in the file."""
-FEW = 4
-"""Rows of one width that are not worth a template."""
+FEW = 16
+"""Rows of one width that are not worth a template: it takes as long as a dozen rows one by one."""
 MAX_NEW = 32
 """Templates made for the rows of one width in one block; the rest is decoded one by one."""
-MAX_TEMPLATES = 1024
+MAX_KNOWN = 64
+"""Templates kept for the rows of one width, those that fitted last first."""
+MAX_WIDTHS = 1024
+"""Widths whose templates are kept."""
 
 NAMES: dict[Kind, tuple[str, ...]] = {
     kind: tuple(
@@ -92,22 +96,26 @@ class Decoder:
         """Return the columns of a block; what cannot be decoded is in `bad`."""
         parts: list[_Part] = []
         odd: list[int] = []
-        for which, rows in self._groups(block):
+        for which, rows in self._groups(block, odd):
             parts += self._by_templates(rows, which, odd)
         bad: list[Bad] = []
         if odd:
             parts += self._one_by_one(block, sorted(odd), bad)
         return _joined(self.kind, parts, bad)
 
-    def _groups(self, block: Block) -> Iterator[tuple[Ints, Rows]]:
-        """Yield rows of equal width, with their numbers in the block."""
+    def _groups(self, block: Block, odd: list[int]) -> Iterator[tuple[Ints, Rows]]:
+        """Yield rows of equal width, with their numbers in the block; those of a few that no template is known for are odd."""
         widths = block.length if self.head is None else np.minimum(block.length, self.head)
         if (widths == widths[0]).all():
             yield np.arange(len(block)), _rows(block, slice(None), int(widths[0]))
             return
         order = np.argsort(widths, kind="stable")
         for which in np.split(order, np.flatnonzero(np.diff(widths[order])) + 1):
-            yield which, _rows(block, which, int(widths[which[0]]))
+            width = int(widths[which[0]])
+            if len(which) < FEW and not self._templates.get(width):
+                odd += which.tolist()
+            else:
+                yield which, _rows(block, which, width)
 
     def _by_templates(self, rows: Rows, which: Ints, odd: list[int]) -> Iterator[_Part]:
         """Yield the rows that fit a template, known or new; the numbers of the others go to `odd`."""
@@ -130,16 +138,21 @@ class Decoder:
                 known.append(found := new)
             tried += 1
             fits = found.matches(rows)
+            if fits.all():
+                part, over = _columns(self.kind, found, rows, which)
+                odd += over
+                yield part
+                known.insert(0, known.pop(tried - 1))
+                break
             if not fits.any():
                 continue
-            chosen = rows if fits.all() else rows.some(fits)
-            part, over = _columns(self.kind, found, chosen, which[fits])
+            part, over = _columns(self.kind, found, rows.some(fits), which[fits])
             odd += over
             yield part
-            rows, which = (rows.some(~fits), which[~fits]) if not fits.all() else (rows.some(~fits), which[:0])
-            if tried > 1:
-                known.insert(0, known.pop(tried - 1))
-        if len(self._templates) > MAX_TEMPLATES:
+            rows, which = rows.some(~fits), which[~fits]
+            known.insert(0, known.pop(tried - 1))
+        del known[MAX_KNOWN:]
+        if len(self._templates) > MAX_WIDTHS:
             self._templates.clear()
 
     def _template(self, rows: Rows) -> Template | None:
@@ -212,7 +225,7 @@ def _columns(kind: Kind, found: Template, rows: Rows, which: Ints) -> tuple[_Par
                 rows.length - slot.at if slot.form == "tail" else np.full(rows.count, slot.width)
             )
         elif form == "text":
-            values[slot.column] = np.full(rows.count, slot.value, object)
+            values[slot.column] = _filled(rows.count, slot.value)
         elif form in ("int64", "uint32"):
             values[slot.column], right = integers(slot, rows, form, wraps=found.wraps)
             if right is not None:
@@ -241,10 +254,13 @@ def _some(part: _Part, which: NDArray[np.bool_]) -> _Part:
 
 
 def _values(kind: Kind, payload: bytes) -> list[dict[str, Any]]:
-    """Return the rows of one payload, bytes as two columns."""
-    made = decode(kind, payload)
+    """Return the rows of one payload, bytes as two columns; raises PayloadError where it makes none."""
+    slots = walk(kind, payload)
+    made = payloads.rows(kind, slots, payload)
+    if not made:
+        raise PayloadError("a list of transforms without any")
     binary = [column for column, form in COLUMNS[kind].items() if form == "bytes"]
-    places = {slot.column: slot.at for slot in walk(kind, payload) if slot.form in ("bytes", "tail")} if binary else {}
+    places = {slot.column: slot.at for slot in slots if slot.form in ("bytes", "tail")}
     for row in made:
         for column in binary:
             row[f"{column}_length"] = len(row.pop(column))
@@ -301,7 +317,14 @@ def _stacked(parts: list[_Part], name: str) -> Array:
 
 
 def _nones(count: int) -> Array:
-    return np.full(count, None, object)
+    return _filled(count, None)
+
+
+def _filled(count: int, value: str | None) -> Array:
+    """Return a column of one object; `np.full` would make a NumPy text of it, which loses NULs at the end."""
+    found = np.empty(count, object)
+    found.fill(value)
+    return found
 
 
 def _ordered(column: Array, order: Ints | None) -> Array:

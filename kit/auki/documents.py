@@ -8,10 +8,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from kit.auki import jcs, registry, tables
+from kit.auki import jcs, registry
 from kit.auki.registry import RegistryEntry, Section
 from kit.errors import LogError
 from kit.jsontext import after_space, array_begin, elements
+from kit.schema import arrow
 
 VARIANTS = ("sensor_log", "pose_log", "time_transform_log", "detection_log")
 RAW_BYTES = 64 << 10
@@ -34,12 +35,12 @@ class Document:
     def batch(self, run: str, source_id: int) -> pa.RecordBatch:
         """Return the rows as a batch of their table."""
         place = {"run": run, "source_id": source_id}
-        return pa.RecordBatch.from_pylist([row | place for row in self.rows], schema=tables.arrow(self.table))
+        return pa.RecordBatch.from_pylist([row | place for row in self.rows], schema=arrow(self.table))
 
     def quarantine(self, run: str, source_id: int) -> pa.RecordBatch:
         """Return what was refused as a batch of `quarantine`."""
         place = {"run": run, "source_id": source_id}
-        return pa.RecordBatch.from_pylist([row | place for row in self.refused], schema=tables.arrow("quarantine"))
+        return pa.RecordBatch.from_pylist([row | place for row in self.refused], schema=arrow("quarantine"))
 
 
 def refusal(data: bytes, reason: str, detail: str, *, line: int = 1, byte_offset: int = 0) -> dict[str, Any]:
@@ -48,11 +49,20 @@ def refusal(data: bytes, reason: str, detail: str, *, line: int = 1, byte_offset
 
 
 def read_safely(path: Path) -> tuple[bytes, str | None]:
-    """Return the bytes of a small file, and why they are none."""
+    """Return the bytes of a small file, and why they cannot be used: then only the first are there."""
     try:
         return jcs.read_bytes(path), None
     except LogError as error:
-        return b"", str(error)
+        return _begin(path), str(error)
+
+
+def _begin(path: Path) -> bytes:
+    """Return the first bytes of a file, or none where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(RAW_BYTES)
+    except OSError:
+        return b""
 
 
 def registered(section: Section, path: Path) -> tuple[Document, RegistryEntry | None]:

@@ -63,6 +63,18 @@ class FrameGraph:
         """Return the frames, in order."""
         return sorted({frame for edge in self.edges for frame in (edge.begin, edge.end)})
 
+    def warnings(self) -> list[str]:
+        """Return what is odd about the logs, as sentences: rigid ones that move, and samples that are no pose."""
+        found = []
+        for log_id, begin, end, _, held in self.edges:
+            if held.moves:
+                found.append(
+                    f"{log_id}: {begin} -> {end} is rigid, but its samples differ by {held.spread:g}; the last counts"
+                )
+            if held.left_out:
+                found.append(f"{log_id}: {held.left_out:,} samples of {begin} -> {end} are left out")
+        return found
+
     def frame(self, name: FrameName) -> Frame:
         """Return the frame of a name. Raises NoFramePath, naming the frames there are, where it is none or several."""
         found = [frame for frame in self.frames() if name in (frame, frame.id, str(frame))]

@@ -13,7 +13,7 @@ import xxhash
 
 from kit.errors import LogError
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 16 << 20
 """Of a manifest, a registry entry or a catalog that is read."""
 MAX_DEPTH = 64
 
@@ -108,7 +108,7 @@ def parse_object(data: bytes, where: Path | str) -> dict[str, Any]:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return the bytes of a small file. Raises LogError where it holds more than 1 MiB or cannot be read."""
+    """Return the bytes of a small file. Raises LogError where it holds more than 16 MiB or cannot be read."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)

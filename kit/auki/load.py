@@ -11,7 +11,6 @@ file that is no segment, count as one line.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,10 +23,11 @@ from kit.auki.columns import Bad, Decoded, Decoder
 from kit.auki.documents import RAW_BYTES
 from kit.auki.recording import Log, Recording, scan
 from kit.auki.segment import HEADER, Block, blocks, index, read_payload
-from kit.auki.tables import arrow
 from kit.errors import ArgumentError, PayloadError, SegmentError
+from kit.schema import arrow
 
 OnError = Literal["raise", "skip_segment", "skip_entry"]
+OrderBy = Literal["file", "time"]
 ON_ERROR: tuple[OnError, ...] = ("raise", "skip_segment", "skip_entry")
 TableBatch = tuple[str, pa.RecordBatch]
 Ints = NDArray[np.int64]
@@ -65,8 +65,11 @@ class LogReader:
     counts: list[SegmentCounts] = field(default_factory=list)
     seq: int = 0
     last_offset_ns: int | None = None
+    _decoder: Decoder | None = field(init=False, repr=False)
+    """Kept from segment to segment, with what it has learnt of the layouts; None where nothing can be decoded."""
 
     def __post_init__(self) -> None:
+        self._decoder = None if self.log.kind is None else Decoder(self.log.kind, self._fetched)
         if self.on_error not in ON_ERROR:
             raise ArgumentError(f"on_error={self.on_error!r}: give {', '.join(map(repr, ON_ERROR))}")
 
@@ -87,11 +90,13 @@ class LogReader:
         except (SegmentError, OSError) as error:
             if self.on_error == "raise":
                 raise
+            if self.on_error == "skip_segment":  # nothing of it was given out
+                counts.lines = counts.decoded = counts.rows = counts.quarantined = 0
             yield self._unreadable(path, counts, error)
 
     def _batches(self, path: Path, counts: SegmentCounts) -> Iterator[TableBatch]:
         end = HEADER.size
-        decoder = self._decoder(path)
+        decoder = self._decoder
         for block in blocks(path, head=0 if decoder is None else decoder.head):
             end = int(block.offset[-1] + block.length[-1])
             decoded = None if decoder is None else decoder.decode(block)
@@ -101,8 +106,8 @@ class LogReader:
             self.seq += len(block)
         yield from self._tail(path, counts, end)
 
-    def _decoder(self, path: Path) -> Decoder | None:
-        return None if self.log.kind is None else Decoder(self.log.kind, partial(_fetched, path))
+    def _fetched(self, block: Block, i: int) -> bytes:
+        return read_payload(self.counts[-1].path, int(block.offset[i]), int(block.length[i]))
 
     def _rows(self, counts: SegmentCounts, block: Block, decoded: Decoded | None) -> Iterator[TableBatch]:
         place = rows.Place(self.run, counts.source_id, counts.entries, self.seq)
@@ -152,18 +157,19 @@ class LogReader:
 
     def _tail(self, path: Path, counts: SegmentCounts, end: int) -> Iterator[TableBatch]:
         """Yield the bytes after the last whole entry, one line that is in quarantine."""
+        counts.bytes = max(counts.bytes, end)  # it may have grown since it was opened
         cut = counts.bytes - end
-        if cut <= 0:
+        if not cut:
             return
+        raw = read_payload(path, end, min(cut, RAW_BYTES))
         counts.lines += 1
         counts.complete = False
         detail = f"{cut:,} bytes of an entry that is longer: the file was cut, or is being written"
-        raw = read_payload(path, end, min(cut, RAW_BYTES))
         yield self._quarantine(counts, [(counts.entries + 1, end, "cut_tail", detail, raw)])
 
     def _unreadable(self, path: Path, counts: SegmentCounts, error: Exception) -> TableBatch:
         """Return a file that is no segment as one line in quarantine."""
-        counts.lines, counts.complete = counts.entries + counts.quarantined + 1, False
+        counts.lines, counts.complete = counts.lines + 1, False
         raw = b""
         if path.is_file():
             with path.open("rb") as file:
@@ -211,10 +217,6 @@ def _reason(error: Exception) -> str:
     return "unreadable"
 
 
-def _fetched(path: Path, block: Block, i: int) -> bytes:
-    return read_payload(path, int(block.offset[i]), int(block.length[i]))
-
-
 def tables(
     log: Log,
     *,
@@ -233,11 +235,20 @@ def tables(
         yield from reader.segment(path, number if sources is None else sources(path))
 
 
-def table(log: Log, *, on_error: OnError = "raise") -> pa.Table:
-    """Return the rows of a log as one table, in the order of the files; quarantine is left out."""
+def table(log: Log, *, on_error: OnError = "raise", order_by: OrderBy = "file") -> pa.Table:
+    """Return the rows of a log as one table; quarantine is left out.
+
+    Rows are in the order of the files, which need not be that of time; `order_by` "time" sorts them by `ts_ns`, equal
+    times in the order of the files. Raises ArgumentError for another order, and what `LogReader.segment` raises.
+    """
+    if order_by not in ("file", "time"):
+        raise ArgumentError(f"order_by={order_by!r}: give 'file' or 'time'")
     name = rows.table_of(log)
     batches = [batch for table, batch in tables(log, on_error=on_error) if table == name]
-    return pa.Table.from_batches(batches, schema=batches[0].schema if batches else rows.schema(name))
+    made = pa.Table.from_batches(batches, schema=batches[0].schema if batches else rows.schema(name))
+    if order_by == "time":
+        made = made.take(np.argsort(made.column("ts_ns").to_numpy(), kind="stable"))
+    return made
 
 
 __all__ = [

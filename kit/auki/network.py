@@ -37,7 +37,6 @@ class Network:
         self.dropped: list[Producer] = []
         self.lenient_peer_ids = True
         self._cuts: set[frozenset[int]] = set()
-        self._chores = 0
         self._numbers = count()
 
     # time
@@ -49,11 +48,9 @@ class Network:
 
     def chore(self, delay_ns: int, function: Callable[[], None]) -> None:
         """Schedules what only keeps the cluster alive: nobody waits for it as for a source."""
-        self._chores += 1
         self.kernel.call(delay_ns, self._do_chore, function)
 
     def _do_chore(self, function: Callable[[], None]) -> None:
-        self._chores -= 1
         function()
 
     def take_time(self, ns: int = REQUEST_NS) -> None:
@@ -72,11 +69,12 @@ class Network:
             producer.fill()
 
     def step(self) -> bool:
-        """Lets one thing happen, if more is scheduled than chores."""
+        """Lets time go on to the next thing that is no chore; False where there is none."""
         with self.lock:
-            if len(self.kernel) <= self._chores:
+            due = self.kernel.peek(but=self._do_chore)
+            if due is None:
                 return False
-            self.kernel.step()
+            self.kernel.run(until=due)
             return True
 
     # places

@@ -39,7 +39,11 @@ def decode(kind: Kind, data: bytes) -> list[Values]:
     >>> decode("time_transform", bytes.fromhex("08a4f4ffffffffffffff0110a403"))
     [{'offset_ns': -1500, 'uncertainty_ns': 420}]
     """
-    slots = walk(kind, data)
+    return rows(kind, walk(kind, data), data)
+
+
+def rows(kind: Kind, slots: list[Slot], data: bytes) -> list[Values]:
+    """Return the values of a payload that was walked, as `decode` does."""
     if kind == "pose" and any(slot.column[0].isdigit() for slot in slots):
         return _transforms(slots, data)
     if kind == "pose" and not slots:
@@ -114,4 +118,4 @@ def _fitting(kind: Kind, column: str, form: Form, values: Mapping[str, Any]) -> 
     return found
 
 
-__all__ = ["CODECS", "Beyond", "Codec", "Values", "decode", "encode", "sniff", "walk"]
+__all__ = ["CODECS", "Beyond", "Codec", "Values", "decode", "encode", "rows", "sniff", "walk"]

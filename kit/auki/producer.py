@@ -7,17 +7,25 @@ Whoever holds the network never waits for the one of pulling: what it wants done
 
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kit.auki.decision import EndReason, Feed, StreamItem
 from kit.auki.network import Network
-from kit.auki.sample import SAMPLE_TYPES, Sample, StreamKind
-from kit.errors import StreamConnectionLost, StreamEndOfStream, StreamError
+from kit.auki.sample import (
+    SAMPLE_TYPES,
+    JointEncodersFrame,
+    Sample,
+    SpatialTransformFrame,
+    StreamKind,
+    TimeTransformFrame,
+)
+from kit.errors import StreamConnectionLost, StreamEndOfStream, StreamError, StreamProtocolError
 from kit.kernel import Event
 
 QUEUE_ENTRIES = 8
+MAX_FRAME_BYTES = 16 << 20
 _WRAP = 1 << 64
 
 
@@ -51,6 +59,16 @@ class _Pull:
             close()
 
 
+class _Bridge:
+    """Something to await whose steps are a generator's."""
+
+    def __init__(self, steps: Generator[Any, Any, Any]) -> None:
+        self._steps = steps
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._steps
+
+
 class _Push:
     """A feed of an async iterable: a process in virtual time that sends by itself, and waits where there is no room."""
 
@@ -60,6 +78,9 @@ class _Push:
         self._items: AsyncIterator[StreamItem] = aiter(source)
         self._step: Any = None
         self._room: Event | None = None
+        from kit.auki.virtual_loop import VirtualLoop  # asyncio takes a while to import
+
+        self._loop = VirtualLoop(net.kernel)
         with net.lock:
             self._process = net.kernel.spawn(self._run(), "source")
 
@@ -67,7 +88,7 @@ class _Push:
         try:
             while True:
                 self._step = anext(self._items)
-                item = await self._step
+                item = await _Bridge(self._loop.bridge(self._step))
                 self._step = None
                 room = self._room = self._net.kernel.event("room for an entry")
                 if not self._producer.send(item):
@@ -99,11 +120,13 @@ class _Push:
 
     def _close(self) -> None:
         if self._step is not None:
-            _finish(self._step, GeneratorExit())
+            with self._loop.running():
+                _finish(self._step, GeneratorExit())
         self._process.crash("was closed")
         aclose = getattr(self._items, "aclose", None)
         if aclose is not None:
-            _finish(aclose())
+            with self._loop.running():
+                _finish(aclose())
 
 
 def _finish(step: Any, error: BaseException | None = None) -> None:
@@ -150,10 +173,22 @@ class Producer:
             self._feed.move_up()
         return entry
 
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something to take, or the stream has ended; another thread may have seen to it."""
+        return bool(self._queue) or self.end is not None
+
     def fill(self) -> None:
-        """Runs ahead until the queue is full and one entry is in hand, or the source has nothing now."""
-        while self.pull():
-            pass
+        """Runs ahead until the queue is full and one entry is in hand, or the source has nothing now.
+
+        Does nothing while another thread is inside the source.
+        """
+        if self._pulling.acquire(blocking=False):
+            try:
+                while self.pull():
+                    pass
+            finally:
+                self._pulling.release()
 
     def pull(self) -> bool:
         """Asks the source for one item; False when it has none now, has ended, or there is no room."""
@@ -182,6 +217,9 @@ class Producer:
         if not isinstance(item, StreamItem) or not isinstance(item.payload, self._type):
             got = type(item.payload).__name__ if isinstance(item, StreamItem) else type(item).__name__
             self.fail(f"the source yielded {got}, the stream carries StreamItem of {self._type.__name__}")
+            return False
+        if (size := _size(item.payload)) > MAX_FRAME_BYTES:
+            self.stop(StreamProtocolError(f"a frame of {size:,} bytes is longer than {MAX_FRAME_BYTES:,}"))
             return False
         with self._mutex:
             if self.end is not None:
@@ -228,6 +266,15 @@ class Producer:
         except Exception as error:  # the stream has ended; what the source says to that has nowhere else to go
             if self.end is not None:
                 self.end.add_note(f"closing the source raised {type(error).__name__}: {error}")
+
+
+def _size(sample: Sample) -> int:
+    """The bytes of a sample on the wire, all but the few of its framing."""
+    if isinstance(sample, JointEncodersFrame):
+        return 4 * len(sample)
+    if isinstance(sample, SpatialTransformFrame | TimeTransformFrame):
+        return 0
+    return len(sample)
 
 
 def lost() -> StreamConnectionLost:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from kit.auki import documents, jcs, manifest, tables
+from kit.auki import documents, jcs, manifest
 from kit.auki.discovery import SEGMENTS, discover, session_of
 from kit.auki.documents import Document
 from kit.auki.manifest import Manifest, Ref
@@ -16,6 +16,7 @@ from kit.auki.payload_fields import Kind
 from kit.auki.registry import RegistryEntry, Section
 from kit.auki.segment import segment_paths
 from kit.errors import LogError, SourceNotFoundError
+from kit.schema import arrow
 
 SENSOR_KINDS: dict[str, Kind] = {
     "camera": "camera",
@@ -193,7 +194,7 @@ def _row(root: Path, log: Log) -> dict[str, Any]:
     clock, sensor, frame = read.clock, read.ref("sensor") or read.ref("input_sensor"), read.ref("frame")
     begin = read.ref("from_clock") or read.ref("from_frame")
     end = read.ref("to_clock") or read.ref("to_frame")
-    row: dict[str, Any] = dict.fromkeys(tables.arrow("logs").names)
+    row: dict[str, Any] = dict.fromkeys(arrow("logs").names)
     row |= {name: read.text(name) or None for name in ("source_peer_id", "writer_peer_id", "app_id")}
     for prefix, ref in (("clock", clock), ("from", begin), ("to", end)):
         row |= {

@@ -1,6 +1,7 @@
 """Decoded columns as a batch of their table, with the place of each row."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,11 +9,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kit.auki.columns import Decoded, Lists
+from kit.auki.payload import decode
 from kit.auki.payload_fields import Kind
 from kit.auki.recording import Log
 from kit.auki.segment import Block
-from kit.auki.tables import arrow
 from kit.errors import LogError
+from kit.schema import arrow
 
 Ints = NDArray[np.int64]
 
@@ -30,6 +32,7 @@ STEP_NS = 10_000_000
 SAMPLE_BYTES = {"pcm_s16le": 2, "pcm_s24le": 3, "pcm_s32le": 4, "pcm_f32le": 4, "pcm_f64le": 8}
 SAMPLE_BYTES |= {name.removeprefix("pcm_"): width for name, width in SAMPLE_BYTES.items()}
 MAX_INT = (1 << 31) - 1
+SHARED_ROWS = 1 << 16
 _CONSTANT = pa.dictionary(pa.int32(), pa.string())
 _CONSTANTS = ("run", "log_id", "from_frame", "to_frame", "from_clock", "to_clock")
 
@@ -73,7 +76,7 @@ def batch(log: Log, place: Place, block: Block, decoded: Decoded, last_offset_ns
     pick: Callable[[Ints], Ints] = (lambda column: column) if every else (lambda column: column[decoded.row])
     columns: dict[str, Any] = {
         "run": _constant(place.run, count),
-        "source_id": np.full(count, place.source_id),
+        "source_id": _same(place.source_id, count, pa.int64()),
         "line": decoded.row + (place.lines + 1),
         "log_id": _constant(log.log_id, count),
         "seq": decoded.row + place.seq,
@@ -98,10 +101,20 @@ def _array(column: Any, kind: pa.DataType) -> pa.Array:
 
 def _constant(text: str | None, count: int) -> pa.Array:
     """Return a text that every row has."""
-    keys = pa.array(np.zeros(count, np.int32))
     if text is None:
         return pa.nulls(count, _CONSTANT)
-    return pa.DictionaryArray.from_arrays(keys, pa.array([text], pa.string()))
+    return pa.DictionaryArray.from_arrays(_same(0, count, pa.int32()), pa.array([text], pa.string()))
+
+
+def _same(number: int, count: int, kind: pa.DataType) -> pa.Array:
+    """Return a number that every row has; the batches of a log share the memory of it."""
+    size = max(SHARED_ROWS, 1 << (count - 1).bit_length() if count else 1)
+    return _shared(number, size, kind).slice(0, count)
+
+
+@lru_cache(maxsize=16)
+def _shared(number: int, size: int, kind: pa.DataType) -> pa.Array:
+    return pa.array(np.full(size, number), kind)
 
 
 def _nullable(column: NDArray[Any]) -> Any:
@@ -124,7 +137,7 @@ def _data(offset: Ints, at: Ints) -> dict[str, Any]:
 def _pose(log: Log, block: Block, decoded: Decoded, warnings: dict[str, int], last: int | None) -> dict[str, Any]:
     count = len(decoded.row)
     begin, end = log.manifest.ref("from_frame"), log.manifest.ref("to_frame")
-    own: dict[str, Any] = {"part": np.zeros(count, np.int64) if decoded.part is None else decoded.part}
+    own: dict[str, Any] = {"part": _same(0, count, pa.int64()) if decoded.part is None else decoded.part}
     for name, ref in (("from_frame", begin), ("to_frame", end)):
         told = ref.id if ref else None
         if name in decoded.values:
@@ -178,8 +191,6 @@ def _detection(log: Log, block: Block, decoded: Decoded, warnings: dict[str, int
 
 def _in_pieces(block: Block, row: int) -> bytes:
     """Return the data of a detection that is not one range of bytes."""
-    from kit.auki.payload import decode
-
     start = int(block.start[row])
     found: bytes = decode("detection", block.data[start : start + int(block.length[row])])[0]["data"]
     return found

@@ -78,12 +78,13 @@ class StreamEntries:
         producer, net = self._line.producer, self._line.net
         waits = None if self._wait_s is None else round(self._wait_s / _POLL_S)
         while not self._over:
+            end = producer.end  # read first: what was sent before the end comes before it
             if (entry := producer.take()) is not None:
                 return entry
-            if producer.end is not None:
+            if end is not None:
                 self._over = True
-                raise producer.end
-            if producer.pull() or producer.end is not None or net.step():
+                raise end
+            if producer.pull() or net.step() or producer.has_news:
                 continue
             if waits is not None and waits <= 0:
                 raise StreamIdleError(

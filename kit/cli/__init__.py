@@ -1,5 +1,5 @@
-"""The command line: `kit load`, `report`, `traces`, `trace`, `threads`, `thread`, `check`, `sql`, `export`, `demo`,
-`mock-kernel`, `simulate`; see docs/cli.md.
+"""The command line: `kit load`, `report`, `traces`, `trace`, `verify`, `threads`, `thread`, `check`, `sql`, `export`,
+`demo`, `mock-kernel`, `simulate`; see docs/cli.md.
 
 Exit codes: 0 clean, 1 findings (lines in quarantine, a damaged source, a broken rule), 2 bad use, input or output.
 Answers go to standard output, all else to standard error. What a command works with is imported when it runs.
@@ -15,6 +15,7 @@ for _command in (
     files.report,
     analyse.traces,
     analyse.trace,
+    records.verify,
     records.threads,
     records.thread,
     analyse.check,

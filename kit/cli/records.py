@@ -1,4 +1,4 @@
-"""Commands that ask about records: `threads`, `thread`."""
+"""Commands that ask about records: `verify`, `threads`, `thread`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kit.cli.analyse import Picture, check_picture, save
-from kit.cli.output import grid, heading, line, plain_rows, text
-from kit.cli.sources import Json, Run, Sources, StoreFile, opened, require_run
+from kit.cli.app import FINDINGS
+from kit.cli.output import array, grid, heading, line, plain_rows, text
+from kit.cli.sources import Json, Run, Sources, StoreFile, code_of_store, opened, require_run
 
 if TYPE_CHECKING:
     from kit.notebook.thread import Thread
@@ -16,6 +17,45 @@ THREAD_COLUMNS = ("thread", "state", "records", "duration_ms", "last_verdict", "
 PARTICIPANT_COLUMNS = ("actor", "roles", "records", "acts")
 VERDICT_COLUMNS = ("verdict", "actor", "judged_actor", "domain", "id")
 WAITING_COLUMNS = ("id", "actor", "goal", "cancelled")
+FINDING_COLUMNS = ("line", "status", "id", "detail")
+
+
+def verify(
+    sources: Sources = None,
+    store: StoreFile = None,
+    run: Run = None,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=0, help="How many lines to list; 0 for all. --json gives all.")
+    ] = 50,
+    json: Json = False,
+) -> None:
+    """Check that records are what their ids say, and name every line that is not.
+
+    Exit 1 for a record whose id does not prove it, a clock used twice, lines in quarantine and a damaged source. A line
+    that repeats a record is listed and counts for nothing.
+    """
+    from kit.errors import NotFoundError
+
+    with opened(sources, store) as (study, _):
+        require_run(study, run)
+        verdict = study.verify(run=run)
+        found = verdict.rows()
+        code = FINDINGS if not verdict.clean else code_of_store(study, run)
+        several = len(study.sources()) > 1
+    if not verdict.counts.records and not found:
+        raise NotFoundError("there are no records to verify: kit report tells what is there")
+    columns = ("uri", *FINDING_COLUMNS) if several else FINDING_COLUMNS
+    if json:
+        names = ("line", "id", "status", "detail", *(("uri",) if several else ()))
+        array({name: row[name] for name in names} for row in found)
+    else:
+        text(str(verdict.counts))
+        if found:
+            text()
+            grid(found[:limit] if limit else found, columns)
+        if 0 < limit < len(found):
+            text(f"the first {limit:,} of {len(found):,}; --limit 0 lists all")
+    raise typer.Exit(code)
 
 
 def threads(

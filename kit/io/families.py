@@ -21,11 +21,8 @@ from kit.cosmonapse.wire import Level
 from kit.io.lines import Rejected
 from kit.io.recordings import DocumentReader, SegmentReader
 from kit.store import identity
-from kit.store.identity import Identified
 from kit.store.store import append_rows
 from kit.store.transaction import Load
-from kit.syncropel import content as record_content
-from kit.syncropel.load import Loading as RecordLoading
 from kit.typing import Row
 
 
@@ -98,10 +95,6 @@ class Family:
     release: Release = _nothing
 
 
-def _identified(append: Callable[[Load, int, EntryReader, Level], list[Row]], family: Identified) -> Family:
-    return Family(append, partial(identity.settle, family=family), partial(identity.release, family=family))
-
-
 def _signals(load: Load, source_id: int, reader: EntryReader, level: Level) -> list[Row]:
     loading = Loading(load.connection, load.run, source_id, level)
     loading.load(reader.batches())
@@ -109,9 +102,25 @@ def _signals(load: Load, source_id: int, reader: EntryReader, level: Level) -> l
 
 
 def _records(load: Load, source_id: int, reader: EntryReader, level: Level) -> list[Row]:
+    from kit.syncropel.load import Loading as RecordLoading  # here, so that opening a store does not load the family
+
     loading = RecordLoading(load.connection, load.run, source_id, level)
     loading.load(reader.batches())
     return loading.quarantine
+
+
+def _settle_records(connection: duckdb.DuckDBPyConnection, run: str, source_id: int) -> list[int]:
+    from kit.syncropel import content
+
+    return identity.settle(connection, run, source_id, family=content)
+
+
+def _release_records(
+    connection: duckdb.DuckDBPyConnection, run: str, source_id: int, line: int | None = None
+) -> list[int]:
+    from kit.syncropel import content
+
+    return identity.release(connection, run, source_id, line, family=content)
 
 
 Made = tuple[str, Row] | Refusal
@@ -159,8 +168,12 @@ def _into(table: str, make: Callable[[str], Row | Refusal]) -> Callable[[str], M
 
 
 FAMILIES = {
-    "signals": _identified(_signals, signal_identity),
-    "records": _identified(_records, record_content),
+    "signals": Family(
+        _signals,
+        partial(identity.settle, family=signal_identity),
+        partial(identity.release, family=signal_identity),
+    ),
+    "records": Family(_records, _settle_records, _release_records),
     **{name: Family(_small(_into(*how))) for name, how in ROWS.items()},
     "database": Family(_small(database_row)),
     "logs": Family(_sensors),

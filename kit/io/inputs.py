@@ -33,6 +33,8 @@ class Input:
     """A file of a recording, read by its own reader."""
     dsn: str | None = None
     """Address of a database server; there is nothing to `open` then."""
+    family: str | None = None
+    """What its lines are, where the source says so itself."""
 
     @property
     def lasting(self) -> bool:
@@ -54,7 +56,8 @@ def inputs(source: Any) -> list[Input]:
     if isinstance(source, bytes | bytearray | memoryview):
         raise ArgumentError("bytes are neither a path nor a stream: wrap them in io.BytesIO, or split them into lines")
     if isinstance(source, LineSource):
-        return [Input(f"<{type(source).__name__}>", lambda: Lines(iter(source.lines())))]
+        uri = getattr(source, "uri", f"<{type(source).__name__}>")
+        return [Input(uri, lambda: Lines(iter(source.lines())), family=getattr(source, "family", None))]
     if isinstance(source, ArrowStream):
         return [Input("<table>", lambda: io.BytesIO(), table=source)]
     if hasattr(source, "read"):

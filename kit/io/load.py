@@ -13,7 +13,7 @@ from kit.io.columnar import ColumnarReader
 from kit.io.families import FAMILIES, EntryReader, Family
 from kit.io.inputs import Input, inputs
 from kit.io.lines import LineReader
-from kit.io.members import MemberReader
+from kit.io.members import MemberReader, folder_head
 from kit.io.pages import PageReader
 from kit.io.progress import progress_for
 from kit.io.recordings import DocumentReader, SegmentReader
@@ -203,7 +203,7 @@ class _Pending:
 
     def account(self) -> dict[str, Any] | None:
         """Return the row of `sources` but for the counts, None where nothing is new."""
-        reader = self.reader
+        reader, part = self.reader, self.item.part
         if reader is None:
             return None
         return {
@@ -217,6 +217,7 @@ class _Pending:
             "complete": reader.incomplete is None,
             "note": _note(self.known and self.known.note, reader.bom, reader.incomplete, reader.note),
             "tail": reader.tail,
+            "log_id": None if part is None or part.log is None else part.log.log_id,
         }
 
 
@@ -254,12 +255,18 @@ def _opened(item: Input, progress: Progress) -> Iterator[tuple[Peekable, Kind]]:
             yield Peekable(raw), Kind("file", "logs" if item.part.document is None else "log_documents")
         elif item.table is not None:
             yield Peekable(raw), Kind("table", "signals")
+        elif item.family is not None:
+            if item.family not in FAMILIES:
+                raise ArgumentError(f"{item.uri}: family {item.family!r} is none of {', '.join(FAMILIES)}")
+            yield Peekable(raw), Kind("lines", item.family)
         elif item.dsn is not None:
             # Here, so that files load where asyncpg is not installed.
             from kit.io.server import server_rows
 
             with closing(server_rows(item.dsn)) as rows:
                 yield Peekable(rows), DATABASE
+        elif item.folder is not None:
+            yield Peekable(raw), Kind("folder", kind(folder_head(item.folder)).family)
         else:
             stream = decompressed(raw)
             what = kind(stream.peek())
@@ -267,7 +274,7 @@ def _opened(item: Input, progress: Progress) -> Iterator[tuple[Peekable, Kind]]:
                 with sqlite_rows(stream, item.path, item.uri) as lines:
                     yield Peekable(lines), DATABASE
             else:
-                yield stream, what if item.folder is None else Kind("folder", what.family)
+                yield stream, what
 
 
 def _reader(stream: Peekable, item: Input, what: Kind) -> EntryReader:

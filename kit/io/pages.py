@@ -33,15 +33,30 @@ class PageReader:
 
     stream: Reader
     whole: bool = False
-    line: int = 0
-    skipped: int = 0
-    rejected: list[Rejected] = field(default_factory=list)
     note: str | None = None
     _lines: LineReader = field(init=False)
-    _passed: int = 0
+    _count: int = 0
+    _rejected: list[Rejected] = field(default_factory=list)
+    _skipped: int = 0
+    _by_lines: bool = False
 
     def __post_init__(self) -> None:
         self._lines = LineReader(self.stream)
+
+    @property
+    def line(self) -> int:
+        """Entries so far, rejected and skipped lines among them."""
+        return self._lines.line if self._by_lines else self._count
+
+    @property
+    def skipped(self) -> int:
+        """Blank and comment lines."""
+        return self._lines.skipped
+
+    @property
+    def rejected(self) -> list[Rejected]:
+        """Entries that cannot be text."""
+        return self._lines.rejected if self._by_lines else self._rejected
 
     @property
     def position(self) -> int:
@@ -68,33 +83,27 @@ class PageReader:
         return self._lines.sha256()
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Return the entries in order; a batch is never empty."""
-        return batched(self._entries())
+        """Yield the entries in order; a batch is never empty."""
+        document = self._document() if self.whole else None
+        if self.whole and document is None:
+            self._by_lines = True
+            yield from self._lines.batches()
+        else:
+            yield from batched(self._entries(self._pages() if document is None else iter([document])))
 
-    def _entries(self) -> Iterator[tuple[int, int, str]]:
-        for offset, text in self._texts():
-            self.line += 1
-            yield self.line, offset, text
-
-    def _texts(self) -> Iterator[tuple[int, str]]:
-        """Yield the entries of all pages with their offsets."""
-        for offset, text in self._documents():
+    def _entries(self, pages: Iterator[tuple[int, str]]) -> Iterator[tuple[int, int, str]]:
+        """Yield the records of all pages with their numbers and offsets."""
+        for offset, text in pages:
             begin = array_begin(text, NAMES)
             found = None if begin is None else elements(text, begin)
-            if found is None:
-                yield offset, text
-                continue
             measured, at = 0, offset
-            for start, end in found:
+            for start, end in [(0, len(text))] if found is None else found:
                 at += len(text[measured:start].encode())
                 measured = start
-                yield at, text[start:end]
+                self._count += 1
+                yield self._count, at, text[start:end]
 
-    def _documents(self) -> Iterator[tuple[int, str]]:
-        document = self._document() if self.whole else None
-        if document is not None:
-            yield document
-            return
+    def _pages(self) -> Iterator[tuple[int, str]]:
         for batch in self._lines.batches():
             yield from zip(batch["byte_offset"].to_pylist(), batch["text"].to_pylist(), strict=True)
             self._pass_on()
@@ -124,14 +133,13 @@ class PageReader:
         return len(text[:begin]) + (len(whole) - len(text.encode())), text[begin:].rstrip(" \t\r\n")
 
     def _pass_on(self) -> None:
-        """Number what the lines could not be read of, and count what they skipped."""
-        for rejected in self._lines.rejected[self._passed :]:
-            self.line += 1
-            place = (self.line, rejected.byte_offset)
-            self.rejected.append(Rejected(*place, rejected.reason, rejected.detail, rejected.raw))
-        self._passed = len(self._lines.rejected)
-        self.line += self._lines.skipped - self.skipped
-        self.skipped = self._lines.skipped
+        """Number what the lines could not be read of, and what they skipped."""
+        for rejected in self._lines.rejected[len(self._rejected) :]:
+            self._count += 1
+            place = (self._count, rejected.byte_offset)
+            self._rejected.append(Rejected(*place, rejected.reason, rejected.detail, rejected.raw))
+        self._count += self._lines.skipped - self._skipped
+        self._skipped = self._lines.skipped
 
 
 class _Broken:

@@ -8,16 +8,16 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from kit.auki.discovery import discover
-from kit.auki.documents import Document
-from kit.auki.load import LogReader
-from kit.auki.recording import Log, scan
-from kit.auki.segment import index
 from kit.errors import SegmentError
 from kit.io.lines import Rejected
+
+if TYPE_CHECKING:
+    from kit.auki.documents import Document
+    from kit.auki.recording import Log
 
 READ_BYTES = 1 << 20
 NOTED = 3
@@ -29,8 +29,8 @@ class Part:
     """One file of a recording: a segment of a log with what stands before it, or a document."""
 
     path: Path
-    document: Document | None = None
-    log: Log | None = None
+    document: "Document | None" = None
+    log: "Log | None" = None
     number: int = 0
     """Which segment of its log it is."""
     seq: int = 0
@@ -39,6 +39,9 @@ class Part:
 
 def parts(folder: Path) -> list[Part]:
     """Return the files of the recording under a folder: documents, then the segments log by log. Empty without logs."""
+    from kit.auki.discovery import discover  # here, so that signals load without the family
+    from kit.auki.recording import scan
+
     if not discover(folder).logs:
         return []
     recording = scan(folder)
@@ -55,7 +58,7 @@ def parts(folder: Path) -> list[Part]:
 class DocumentReader:
     """A manifest, registry entry or catalog; its rows were made when the recording was scanned."""
 
-    document: Document
+    document: "Document"
     line: int = 0
     position: int = 0
     skipped: int = 0
@@ -88,7 +91,7 @@ class SegmentReader:
     """A segment of a log. Sequence numbers and clock steps go on from the segments before it, which are only indexed."""
 
     part: Part
-    log: Log
+    log: "Log"
     line: int = 0
     position: int = 0
     skipped: int = 0
@@ -100,6 +103,8 @@ class SegmentReader:
 
     def tables(self, run: str, source_id: int) -> Iterator[tuple[str, pa.RecordBatch]]:
         """Yield the rows, and what cannot be one, with the name of their table; never raises for damage."""
+        from kit.auki.load import LogReader
+
         reader = LogReader(self.log, run, "skip_entry", seq=self.part.seq, last_offset_ns=self._offset_before())
         yield from reader.segment(self.part.path, source_id)
         counts = reader.counts[-1]
@@ -120,6 +125,8 @@ class SegmentReader:
         """Return the last clock offset of the segment before, which tells whether this one begins with a step."""
         if self.log.kind != "time_transform" or self.part.number == 0:
             return None
+        from kit.auki.load import LogReader
+
         reader = LogReader(self.log, on_error="skip_entry")
         for _ in reader.segment(self.log.segments[self.part.number - 1], 0):
             pass
@@ -128,6 +135,8 @@ class SegmentReader:
 
 def _entries(segment: Path) -> int:
     """Return how many entries a segment holds; a file that is no segment holds none."""
+    from kit.auki.segment import index
+
     try:
         return len(index(segment))
     except (SegmentError, OSError):

@@ -114,13 +114,14 @@ class LoadReport:
         }
 
     def __repr__(self) -> str:
-        return "\n".join([self._headline(), *(f"  {line}" for line in self._details())])
+        return "\n".join([self._headline(), *(f"  {line}" for line in self.details())])
 
     def _headline(self) -> str:
-        names = f"{len(self.sources):,} sources" if len(self.sources) != 1 else _named(self.sources[0].uri)
+        names = f"{len(self.sources):,} sources" if len(self.sources) != 1 else shown_name(self.sources[0].uri)
         return f"{names} into run {self.run!r}: {self.lines:,} lines"
 
-    def _details(self) -> list[str]:
+    def details(self) -> list[str]:
+        """Return what became of the lines, a text per fact."""
         found = [f"{self.rows:,} rows"]
         if self.duplicates:
             found.append(f"{self.duplicates:,} duplicates ({self.reencoded:,} of them in other bytes)")
@@ -135,13 +136,13 @@ class LoadReport:
         same = [source for source in self.sources if not source.new_lines and source.lines]
         for source in grown:
             found.append(
-                f"{_named(source.uri)}: {source.new_lines:,} of the lines are new, the others were loaded before"
+                f"{shown_name(source.uri)}: {source.new_lines:,} of the lines are new, the others were loaded before"
             )
         if same:
-            names = ", ".join(_named(source.uri) for source in same[:NAMED])
+            names = ", ".join(shown_name(source.uri) for source in same[:NAMED])
             more = f" and {len(same) - NAMED:,} more" if len(same) > NAMED else ""
             found.append(f"{names}{more}: nothing is new, all lines were loaded before")
-        found += [f"{_named(source.uri)}: {source.note}" for source in self.sources if source.note]
+        found += [f"{shown_name(source.uri)}: {source.note}" for source in self.sources if source.note]
         return found
 
     def _repr_html_(self) -> str:
@@ -154,14 +155,14 @@ class LoadReport:
         ]
         cells = "".join(f"<td>{value:,}</td>" for _, value in numbers)
         heads = "".join(f"<th>{name}</th>" for name, _ in numbers)
-        notes = "".join(f"<li>{escape(line.strip())}</li>" for line in self._details()[1:])
+        notes = "".join(f"<li>{escape(line.strip())}</li>" for line in self.details()[1:])
         return (
             f"<p><b>{escape(self._headline())}</b></p><table><thead><tr>{heads}</tr></thead>"
             f"<tbody><tr>{cells}</tr></tbody></table>" + (f"<ul>{notes}</ul>" if notes else "")
         )
 
 
-def _named(uri: str) -> str:
+def shown_name(uri: str) -> str:
     """Return the uri as it is shown: of an absolute path the file, so that a report is the same on every machine."""
     path = PurePath(uri)
     return path.name if path.is_absolute() else uri
@@ -172,7 +173,7 @@ def _example(reason: Reason) -> str:
     shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in raw)
     more = "…" if len(reason.raw) > 48 else ""
     return (
-        f"{reason.count:,}, the first at {_named(reason.uri)}, line {reason.line:,} (byte {reason.byte_offset:,}): "
+        f"{reason.count:,}, the first at {shown_name(reason.uri)}, line {reason.line:,} (byte {reason.byte_offset:,}): "
         f"{reason.detail}; {shown}{more}"
     )
 

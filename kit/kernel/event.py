@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
-from heapq import heappush
 from typing import TYPE_CHECKING, Any
 
 from kit.errors import ArgumentError, CrashError, InterruptError, KernelError
@@ -11,6 +10,7 @@ if TYPE_CHECKING:
     from kit.kernel.loop import Kernel
 
 Body = Generator[Any, Any, Any] | Coroutine[Any, Any, Any]
+Item = tuple[int, int, "Wake", Any]
 
 
 class Signpost:
@@ -93,7 +93,7 @@ class Event:
     _waiters: list[Wake] | None = None
     _value: Any = None
     _error: BaseException | None = None
-    _at = _sequence = 0  # the key of the last waiter that was sent on, while it is in the heap
+    _sent: Item | None = None  # what went into the heap for the last that waited
 
     def __init__(self, kernel: "Kernel", name: str = "") -> None:
         self._kernel = kernel
@@ -121,12 +121,9 @@ class Event:
         self.done = True
         self._value = value
         kernel = self._kernel
-        self._at = now = kernel.now
-        if self._waiters:
-            for wake in self._waiters:
-                self._sequence = kernel._tick()
-                heappush(kernel._heap, (now, self._sequence, wake, value))
-            self._waiters = None
+        for wake in self._waiters or ():
+            self._sent = kernel._push(wake, value)
+        self._waiters = None
 
     def fail(self, error: BaseException) -> None:
         """It fails now: `error` is raised in whoever waits. Nobody waiting is no mistake."""
@@ -134,10 +131,9 @@ class Event:
             raise KernelError(f"{self!r} has happened before")
         self.done = True
         self._error = error
-        self._at = self._kernel.now
         for wake in self._waiters or ():
             wake.fail_next()
-            self._sequence = self._kernel._push(wake, error)
+            self._sent = self._kernel._push(wake, error)
         self._waiters = None
 
     def _wait(self, wake: Wake) -> None:
@@ -145,8 +141,7 @@ class Event:
         if self.done:
             if self._error is not None:
                 wake.fail_next()
-            self._at = self._kernel.now
-            self._sequence = self._kernel._push(wake, self._value if self._error is None else self._error)
+            self._sent = self._kernel._push(wake, self._value if self._error is None else self._error)
         elif self._waiters is None:
             self._waiters = [wake]
         else:
@@ -223,7 +218,7 @@ class Process(Event):
     def _leave(self) -> None:
         """Stops waiting for whatever it waits for."""
         wake, target = self._wake, self._wake.target
-        if target is not None and (not target.done or self._kernel._is_due(wake, target)):
+        if target is not None and (not target.done or self._kernel._is_due(target)):
             target._abandon(wake)
         self._kernel._switch_off(wake)
 

@@ -10,12 +10,10 @@ from operator import length_hint
 from typing import Any, Literal
 
 from kit.errors import ArgumentError, KernelError
-from kit.kernel.event import DONE, GONE, AllOf, AnyOf, Body, Event, Process, Scheduled, Sleep, Timeout, Wake, gone
+from kit.kernel.event import DONE, GONE, AllOf, AnyOf, Body, Event, Item, Process, Scheduled, Sleep, Timeout, Wake, gone
 from kit.kernel.queue import Queue
 
 Unit = Literal["us", "ns"]
-Item = tuple[int, int, Wake, Any]
-
 _PER_SECOND = {"us": 1_000_000, "ns": 1_000_000_000}
 _POSTS_EVERY = 4096
 _LAST = 1 << 100  # a sequence number after every other
@@ -228,12 +226,20 @@ class Kernel:
                 raise KernelError(f"nothing is left to happen, and {event!r} has not")
         return event.value
 
-    def peek(self) -> int | None:
-        """The time of what happens next, or None."""
-        alive = (item for item in self._heap[self._running :] if item[2].send is not gone)
-        if self._heap and not self._running and self._heap[0][2].send is not gone:
+    def peek(self, *, but: Callable[..., object] | None = None) -> int | None:
+        """The time of what happens next, or None; callbacks of the function `but` are left out of account."""
+        if self._inbox:
+            return self.now
+        if self._heap and not self._running and but is None and self._heap[0][2].send is not gone:
             return self._heap[0][0]
-        return min((item[0] for item in alive), default=None)
+        return min(
+            (
+                item[0]
+                for item in self._heap[self._running :]
+                if item[2].send is not gone and (but is None or getattr(item[2], "function", None) != but)
+            ),
+            default=None,
+        )
 
     def place(self) -> str:
         """The time with its unit, for messages."""
@@ -259,7 +265,7 @@ class Kernel:
                     time, sequence, wake, value = heap[0]
                     self.now = time
                     result = wake.send(value)
-                    if result.__class__ is int and result >= 0:
+                    if type(result) is int and result >= 0:
                         heapreplace(heap, (time + result, tick(), wake, None))
                         now = time
                         continue
@@ -276,11 +282,13 @@ class Kernel:
                         wake.target = result
                         if result.done and result._error is None:
                             # goes on at once: the item keeps its key, so the heap keeps its order
-                            result._at, result._sequence = time, sequence
-                            heap[0] = (time, sequence, wake, result._value)
+                            heap[0] = result._sent = (time, sequence, wake, result._value)
                             continue
                         heappop(heap)
-                        result._wait(wake)
+                        if not result.done and result._waiters is None:  # _wait in place, for speed
+                            result._waiters = [wake]
+                        else:
+                            result._wait(wake)
                         if heap:
                             continue
                         break
@@ -338,16 +346,16 @@ class Kernel:
     def _name_of(self, wake: Wake) -> str:
         return getattr(getattr(wake, "function", wake), "__qualname__", "callback")
 
-    def _push(self, wake: Wake, value: Any) -> int:
-        """Schedules a wake for now; its sequence number."""
-        sequence: int = self._tick()
-        heappush(self._heap, (self.now, sequence, wake, value))
-        return sequence
+    def _push(self, wake: Wake, value: Any) -> Item:
+        """Schedules a wake for now; returns what stands in the heap."""
+        item = (self.now, self._tick(), wake, value)
+        heappush(self._heap, item)
+        return item
 
-    def _is_due(self, wake: Wake, target: Event) -> bool:
-        """Whether `wake` is in the heap to be told of `target`."""
-        key = target._sequence
-        return target._at == self.now and any(item[1] == key and item[2] is wake for item in self._heap)
+    def _is_due(self, target: Event) -> bool:
+        """Whether the last one that waited for `target` is in the heap and has not been told yet."""
+        sent = target._sent
+        return sent is not None and sent[0] == self.now and any(item is sent for item in self._heap)
 
     @property
     def _current(self) -> Wake | None:

@@ -21,12 +21,6 @@ class Get(Event):
         self._kernel = queue._kernel
         self._queue = queue
 
-    def _wait(self, wake: Wake) -> None:
-        if self.done or self._waiters is not None:
-            super()._wait(wake)
-        else:
-            self._waiters = [wake]
-
     def _abandon(self, wake: Wake) -> None:
         if self.done:
             self._queue._give_back(self._value)
@@ -82,9 +76,8 @@ class Queue:
             else:  # what trigger does, in place for the one waiter of a get
                 kernel = self._kernel
                 get.done, get._value, get._waiters = True, item, None
-                get._at = now = kernel.now
-                get._sequence = sequence = kernel._tick()
-                heappush(kernel._heap, (now, sequence, waiters[0], item))
+                get._sent = sent = (kernel.now, kernel._tick(), waiters[0], item)
+                heappush(kernel._heap, sent)
         elif len(self._items) < self._capacity:
             self._items.append(item)
         else:

@@ -5,21 +5,28 @@ from datetime import date
 from typing import Any
 
 from kit.notebook.thread import Thread
+from kit.notebook.verdict import Verdict
 from kit.store.store import Store
 from kit.table import Table
 from kit.trace import record_search as searching
 from kit.trace.amendments import RAW
 from kit.trace.record_view import amended, conflicts, view_difference
-from kit.trace.records import ancestry, record_structure
+from kit.trace.records import Weave, ancestry, record_structure, weave
 from kit.trace.search import Many, moment_of
+from kit.trace.thread import find_thread
 from kit.trace.threads import threads
 from kit.trace.trust import trust
 
 Moment = date | str | None
 
 
+STATE = "SELECT count(*), max(source_id), sum(lines), sum(rows) FROM sources"
+
+
 class RecordVerbs(Store):
     """The verbs of the record family."""
+
+    _woven: tuple[object, dict[str | None, Weave]] = (None, {})
 
     def records(
         self,
@@ -49,6 +56,10 @@ class RecordVerbs(Store):
         return searching.records(
             self, kind=kind, actor=actor, thread=thread, act=act, ref=ref, body=body, run=run, where=where, view=view
         )
+
+    def verify(self, *, run: str | None = None) -> Verdict:
+        """Return whether the records are what their ids say: one sentence, and a table of every line in doubt."""
+        return Verdict(self, run)
 
     def refs(
         self,
@@ -91,15 +102,16 @@ class RecordVerbs(Store):
 
     def thread(self, thread: str, follow: bool = False, *, run: str | None = None) -> Thread:
         """Return a thread by its name, or the start of it; with its sub-threads where `follow` is true."""
-        return Thread(self, thread, run=run, follow=follow)
+        run, thread = find_thread(self, thread, run)
+        return Thread(self, thread, run=run, follow=follow, woven=self._weave(run))
 
     def threads(self, *, run: str | None = None) -> Table:
         """Return one row per thread, open ones first: state, actors, what is unfulfilled, duration, records by act."""
-        return Table(threads(self, run), name="threads")
+        return Table(threads(self, run, woven=self._weave(run)), name="threads")
 
     def record_structure(self, *, run: str | None = None) -> Table:
         """Return one row per record: id, thread, label, parents, depth and more, causes before effects."""
-        return Table(record_structure(self, run), name="structure")
+        return Table(record_structure(self, run, woven=self._weave(run)), name="structure")
 
     def ancestry(self, record_id: str, *, run: str | None = None) -> Table:
         """Return a record and everything it follows from, causes first; the id may be a prefix."""
@@ -112,3 +124,13 @@ class RecordVerbs(Store):
     def hash_levels(self, *, run: str | None = None, thread: str | None = None) -> Table:
         """Return the hashes of each record at levels L0 (exact) to L3 (intent); L0 must not leave its namespace."""
         return Table(searching.record_levels(self, run, thread), name="hash levels")
+
+    def _weave(self, run: str | None) -> Weave:
+        """Return the structure of the records of a run, kept until the store holds something else."""
+        state = tuple(self.execute(STATE)[0])
+        if self._woven[0] != state:
+            self._woven = (state, {})
+        held = self._woven[1]
+        if run not in held:
+            held[run] = weave(self, run)
+        return held[run]

@@ -1,23 +1,30 @@
 """`Study`: the store as a notebook user holds it. Each method is a call into the layers below."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kit import io
 from kit.cosmonapse.wire import Level
 from kit.io.remove import remove
 from kit.notebook.records import RecordVerbs
+from kit.notebook.sensors import SensorVerbs
 from kit.notebook.signals import SignalVerbs
 from kit.table import Table
 from kit.typing import Progress
 
+if TYPE_CHECKING:
+    from threading import Event
 
-class Study(SignalVerbs, RecordVerbs):
+    from kit.syncropel.client import Client
+
+
+class Study(SignalVerbs, RecordVerbs, SensorVerbs):
     """A store with the verbs of an analysis; a context manager, closed at the end of its block.
 
-    The verbs of each family are in a class of their own: `SignalVerbs`, `RecordVerbs`.
+    The verbs of each family are in a class of their own: `SignalVerbs`, `RecordVerbs`, `SensorVerbs`.
     """
 
     report: io.LoadReport | None = None
@@ -26,9 +33,34 @@ class Study(SignalVerbs, RecordVerbs):
     def load(
         self, source: Any, *, run: str = "capture", level: Level = "loose", progress: "bool | Progress | None" = None
     ) -> io.LoadReport:
-        """Load a path, glob, folder, list, file object, lines, Arrow table or database into `run`; see `kit.io.load`."""
+        """Load a path, glob, folder, list, file object, lines, Arrow table, database or kernel into `run`; see `kit.io.load`."""
         self.report = io.load(self, source, run=run, level=level, progress=progress)
         return self.report
+
+    def tail(
+        self,
+        client: "Client | str",
+        thread: str,
+        *,
+        run: str = "capture",
+        since_clock: int | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+        seconds: float | None = None,
+        stop: "Event | None" = None,
+        max_reconnects: float = math.inf,
+        on_load: Callable[[io.LoadReport], object] | None = None,
+    ) -> io.TailReport:
+        """Load the records of a thread of a server as they come, until a limit or Ctrl-C; see `kit.io.tail`.
+
+        `client` may be the address of the server; `since_clock=0` begins with the first record of the thread.
+        """
+        brought = io.tail(
+            self, client, thread, run=run, since_clock=since_clock, cursor=cursor, limit=limit, seconds=seconds,
+            stop=stop, max_reconnects=max_reconnects, on_load=on_load,
+        )  # fmt: skip
+        self.report = brought.report
+        return brought
 
     def sql(self, query: str, params: Sequence[object] | Mapping[str, object] | None = None) -> Table:
         """Return the answer of DuckDB to `query`, lazily; values are bound from `params`."""
@@ -66,18 +98,25 @@ class Study(SignalVerbs, RecordVerbs):
 
     def _summaries(self) -> list[Table]:
         """Return a table of the runs of each family that is there; of signals, where nothing is."""
-        signals, records = (self.arrow(query) for query in (SIGNAL_RUNS, RECORD_RUNS))
-        tables = [Table(signals, name="runs")] if len(signals) or not len(records) else []
-        return [*tables, Table(records, name="runs of records")] if len(records) else tables
+        found = [Table(self.arrow(query), name=name) for name, query, _, _ in FAMILIES]
+        return [table for table in found if len(table)] or found[:1]
+
+    def _next(self) -> str:
+        """Return what to ask of the families that are there."""
+        there = {table.name for table in self._summaries() if len(table)}
+        asked = [(calls, table) for name, _, calls, table in FAMILIES if name in there]
+        if not asked:
+            return NOTHING
+        return ", ".join([*(calls for calls, _ in asked), f"study.quarantine(), study.sql('from {asked[0][1]}')"])
 
     def __repr__(self) -> str:
         name = "in memory" if self.path is None else self.path.name
-        return "\n".join([f"study {name}", *map(repr, self._summaries()), NEXT])
+        return "\n".join([f"study {name}", *map(repr, self._summaries()), f"next: {self._next()}"])
 
     def _repr_html_(self) -> str:
         name = "in memory" if self.path is None else self.path.name
         tables = "".join(table._repr_html_() for table in self._summaries())
-        return f"<p><b>study {escape(name)}</b></p>{tables}<p>{NEXT}</p>"
+        return f"<p><b>study {escape(name)}</b></p>{tables}<p>next: {self._next()}</p>"
 
 
 SIGNAL_RUNS = """SELECT run, count(*) AS signals, count(DISTINCT trace_id) AS traces,
@@ -85,9 +124,15 @@ SIGNAL_RUNS = """SELECT run, count(*) AS signals, count(DISTINCT trace_id) AS tr
                         (SELECT count(*) FROM quarantine q WHERE q.run = s.run) AS quarantined
                  FROM signals s GROUP BY run ORDER BY run"""
 RECORD_RUNS = """SELECT run, count(*) AS records, count(DISTINCT thread) AS threads, count(DISTINCT actor) AS actors,
-                        count(*) FILTER (WHERE integrity IS DISTINCT FROM 'ok') AS unproven
-                 FROM records GROUP BY run ORDER BY run"""
-NEXT = "next: study.traces(), study.signals(type='ERROR'), study.check(), study.quarantine(), study.sql('from signals')"
+                        count(*) FILTER (WHERE integrity IS DISTINCT FROM 'ok') AS unproven,
+                        (SELECT count(*) FROM quarantine q WHERE q.run = r.run) AS quarantined
+                 FROM records r GROUP BY run ORDER BY run"""
+FAMILIES = (
+    ("runs", SIGNAL_RUNS, "study.traces(), study.signals(type='ERROR'), study.check()", "signals"),
+    ("runs of records", RECORD_RUNS, "study.verify(), study.threads(), study.records(act='KNOW')", "records"),
+)
+"""Of each family: the name of its summary, how that is made, what to ask first, and the table to ask in SQL."""
+NOTHING = "study.load('my.jsonl'), study.load(kit.datasets.path('cosmonapse-small'))"
 
 
 def open_study(

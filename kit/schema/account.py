@@ -25,6 +25,7 @@ TABLES: Tables = {
         Column("complete", "BOOLEAN", "false where the stream was cut or corrupt"),
         Column("note", "VARCHAR", "what else is to be known: a byte-order mark, why it is incomplete"),
         Column("tail", "BIGINT", "byte offset of a last line without a newline, else NULL"),
+        Column("log_id", "VARCHAR", "the sensor log that it is a segment of, else NULL"),
     ),
     "quarantine": (
         *PLACE,

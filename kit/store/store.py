@@ -120,6 +120,10 @@ class Store:
         """Return the bytes of a loaded line as they stood, without the newline; None for a skipped line."""
         return raw_line(self.connection, run, source_id, line)
 
+    def file_bytes(self, source_id: int, offset: int, length: int) -> bytes:
+        """Return a range of bytes of the file that a source was; raises SourceError where they are not there any more."""
+        return file_bytes(self.connection, source_id, offset, length)
+
     def snapshot(self, path: str | os.PathLike[str]) -> Path:
         """Write a copy of the whole store to `path`, which must not exist, and return the path."""
         target = Path(path)
@@ -181,7 +185,7 @@ def raw_line(connection: duckdb.DuckDBPyConnection, run: str, source_id: int, li
         kept = "raw" if "raw" in (*columns(table), *GENERATED.get(table, ())) else '"offset", length'
         found = connection.execute(f'SELECT {kept} FROM "{table}" WHERE {where}', place).fetchall()  # noqa: S608
         if found and kept != "raw":
-            return _file_bytes(connection, source_id, *found[0])
+            return file_bytes(connection, source_id, *found[0])
         if found and found[0][0] is not None:
             return found[0][0].encode() if isinstance(found[0][0], str) else bytes(found[0][0])
     repeats = connection.execute(f"SELECT id, raw FROM duplicates WHERE {where}", place).fetchall()  # noqa: S608
@@ -193,7 +197,7 @@ def raw_line(connection: duckdb.DuckDBPyConnection, run: str, source_id: int, li
     return None
 
 
-def _file_bytes(connection: duckdb.DuckDBPyConnection, source_id: int, offset: int, length: int) -> bytes:
+def file_bytes(connection: duckdb.DuckDBPyConnection, source_id: int, offset: int, length: int) -> bytes:
     """Return a range of bytes of the file that a source was."""
     uri = str(connection.execute("SELECT uri FROM sources WHERE source_id = ?", [source_id]).fetchall()[0][0])
     try:

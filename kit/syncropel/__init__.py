@@ -1,7 +1,15 @@
 """Syncropel records: their model, the hashes that prove their content, a client, and a server to test against."""
 
-from kit.errors import ClientClosedError, SubscribeError, SyncropelKindError, SyncropelReadError
+from kit.errors import (
+    ClientClosedError,
+    InferError,
+    InferTimeoutError,
+    SubscribeError,
+    SyncropelKindError,
+    SyncropelReadError,
+)
 from kit.syncropel import testing
+from kit.syncropel.asynctail import AsyncTail
 from kit.syncropel.canonical import (
     HashLevels,
     PortabilityWarning,
@@ -17,6 +25,7 @@ from kit.syncropel.client import Client
 from kit.syncropel.envelope import random_thread_id
 from kit.syncropel.feed import Arrival
 from kit.syncropel.identity import Identity
+from kit.syncropel.inference import InferOptions, InferPending, InferResult, ProvenanceEntry, TrustSummary
 from kit.syncropel.kind import has_explicit_version, validate_kind, validate_scope
 from kit.syncropel.paging import Collected
 from kit.syncropel.record import HASHED_FIELDS, ActType, DataType, Record
@@ -24,7 +33,7 @@ from kit.syncropel.ref import Ref, merge_refs
 from kit.syncropel.result import EmitResult
 from kit.syncropel.session import IdMismatch
 from kit.syncropel.subscription import Subscription
-from kit.syncropel.tail import AsyncTail, Tail
+from kit.syncropel.tail import Tail
 
 __all__ = [
     "HASHED_FIELDS",
@@ -39,7 +48,13 @@ __all__ = [
     "HashLevels",
     "IdMismatch",
     "Identity",
+    "InferError",
+    "InferOptions",
+    "InferPending",
+    "InferResult",
+    "InferTimeoutError",
     "PortabilityWarning",
+    "ProvenanceEntry",
     "Record",
     "Ref",
     "SubscribeError",
@@ -47,6 +62,7 @@ __all__ = [
     "SyncropelKindError",
     "SyncropelReadError",
     "Tail",
+    "TrustSummary",
     "canonical_json",
     "canonical_value",
     "has_explicit_version",

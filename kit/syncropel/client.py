@@ -4,13 +4,13 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from kit.syncropel.asynctail import AsyncTail
 from kit.syncropel.connection import Connection
-from kit.syncropel.emitting import Emitting
 from kit.syncropel.feed import Feed, Hooks
-from kit.syncropel.reading import Reading
+from kit.syncropel.inferring import Inferring
 from kit.syncropel.reads import thread_path
 from kit.syncropel.subscription import Subscription
-from kit.syncropel.tail import AsyncTail, Tail
+from kit.syncropel.tail import Tail
 
 if TYPE_CHECKING:
     import httpx
@@ -23,7 +23,7 @@ REMEMBERED = 10_000
 """How many ids a tail remembers, to leave out what a reconnect brings again."""
 
 
-class Client(Emitting, Reading):
+class Client(Inferring):
     """A client for one server and one identity.
 
     Emits return an `EmitResult` and do not raise for a network fault, a refusal or a timeout; a kind that breaks
@@ -124,13 +124,17 @@ class Client(Emitting, Reading):
         hooks = Hooks(on_error, on_open, on_heartbeat)
         feed = self._feed(thread, since_clock, cursor, hooks, reconnect_base_s, reconnect_max_s, max_reconnects, True)
         url = self._url(thread_path(thread, "watch"))
-        return Tail(self._connection.synchronous, feed, url, bearer, self.timeout, heartbeat_timeout_s)
+        tail = Tail(self._connection.synchronous, feed, url, bearer, self.timeout, heartbeat_timeout_s)
+        self._tails.add(tail)
+        return tail
 
     def _async_tail(
         self, connection: Connection, feed: Feed, bearer: str | None, heartbeat_timeout_s: float
     ) -> AsyncTail:
         url = self._url(thread_path(feed.thread, "watch"))
-        return AsyncTail(connection.asynchronous, feed, url, bearer, self.timeout, heartbeat_timeout_s)
+        tail = AsyncTail(connection.asynchronous, feed, url, bearer, self.timeout, heartbeat_timeout_s)
+        self._tails.add(tail)
+        return tail
 
     def _feed(
         self,

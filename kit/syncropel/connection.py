@@ -15,7 +15,8 @@ __all__ = ["Connection"]
 class Connection:
     """HTTP clients that share headers, timeout and transport, and are made and closed together.
 
-    The one for coroutines belongs to the event loop it was made in; in another loop a new one takes its place.
+    The one for coroutines belongs to the event loop it was made in; in another loop a new one takes its place, and
+    what the ended loop left open is closed when it is collected: close the client in its loop to close them at once.
     """
 
     def __init__(

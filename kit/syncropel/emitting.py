@@ -40,18 +40,7 @@ class Emitting(Session):
         Raises `SyncropelKindError`, ValueError or TypeError for what cannot be sent; never for the network.
         """
         content = self._prepared(act, kind, body, thread, refs, parents, data_type, clock)
-        attempts = self._attempts(kind, act, thread)
-        result: EmitResult | None = None
-        while result is None:
-            try:
-                response = await self._connection.asynchronous().post(self._url("/v1/records"), content=content)
-            except Exception as error:
-                result = attempts.raised(error)
-            else:
-                result = attempts.answered(response)
-            if result is None:
-                await asyncio.sleep(attempts.wait_s)
-        return self._finished(result, content)
+        return self._finished(await self._post(content, self._attempts(kind, act, thread)), content)
 
     def emit_sync(
         self,
@@ -187,6 +176,20 @@ class Emitting(Session):
         """Write a `core.scope_claim`: a scope gets an owner, and a policy with a `type`."""
         body = reserved.scope_claim_body(scope, governance_policy, claimant or self.identity.actor_did, effective_at)
         return await self.emit(act="PUT", kind="core.scope_claim", body=body, thread=thread)
+
+    async def _post(self, content: bytes, attempts: Attempts) -> EmitResult:
+        """Send a record until it is taken, or refused, or the tries are used up."""
+        result: EmitResult | None = None
+        while result is None:
+            try:
+                response = await self._connection.asynchronous().post(self._url("/v1/records"), content=content)
+            except Exception as error:
+                result = attempts.raised(error)
+            else:
+                result = attempts.answered(response)
+            if result is None:
+                await asyncio.sleep(attempts.wait_s)
+        return result
 
     def _prepared(
         self,

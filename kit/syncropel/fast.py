@@ -28,8 +28,10 @@ TINY = 1e-4
 """Below it, Python writes a float with an exponent and orjson does not."""
 EXACT = float(1 << 53)
 """Integral floats up to here are the integer that they print as in 64 bits."""
+SHORT = 6
+"""Characters of a float that is likely to come again."""
 REMEMBERED = 10_000
-"""Floats to keep, so that a capture's common ones are converted once."""
+"""Floats to keep at most."""
 
 
 LEAST, MOST = -(1 << 63), (1 << 64) - 1
@@ -77,24 +79,29 @@ keys are outside of the body, each counted once. A plain tuple: a named one take
 
 
 class _Floats(dict[str, Any]):
-    """What stands for a float literal in canonical text; a mapping, since a lookup costs less than a call."""
+    """What stands for a float literal in canonical text; a mapping, since a lookup costs less than a call.
+
+    Only what is short or odd is kept: captures repeat those, and hardly ever a measured value with many digits.
+    """
 
     def __missing__(self, digits: str) -> Any:
-        value = _number(digits)
+        value = float(digits)
+        if TINY <= value <= EXACT and len(digits) > SHORT and not value.is_integer():
+            return value
+        found = _number(value)
         if len(self) >= REMEMBERED:
             self.clear()
-        self[digits] = value
-        return value
+        self[digits] = found
+        return found
 
 
-def _number(digits: str) -> Any:
-    value = float(digits)
+def _number(value: float) -> Any:
     if value.is_integer():
         return int(value) if -EXACT <= value <= EXACT else orjson.Fragment(str(int(value)))
     if -TINY < value < TINY:
         return orjson.Fragment(repr(value))
     if value - value != 0:
-        raise Outside(digits)
+        raise Outside(value)
     return value
 
 
@@ -153,10 +160,10 @@ class RecordReader:
         """Return whether the id of the record in `line` is that of its content; False also where in doubt."""
         try:
             record, _, _ = self._record(line)
-            body = _body(record)
+            text = _whole(record)
         except REFUSED:
             return False
-        return hashlib.sha256(_canonical(record, body)).hexdigest() == record.id
+        return hashlib.sha256(text).hexdigest() == record.id
 
     def _record(self, line: bytes) -> tuple[_Record, str, int]:
         """Return the record of a line, what it is wrapped in, and how many keys are certain to be there."""
@@ -186,6 +193,24 @@ def _body(record: _Record) -> bytes:
     except orjson.JSONEncodeError:
         _spell_out(record.body)
         return orjson.dumps(record.body, None, orjson.OPT_SORT_KEYS)
+
+
+def _whole(record: _Record) -> bytes:
+    """Return the canonical text of a record at once, where its body is not asked for by itself."""
+    fields = {
+        "act": record.act,
+        "actor": record.actor,
+        "body": record.body,
+        "clock": record.clock,
+        "data_type": record.data_type,
+        "parents": record.parents,
+        "thread": record.thread,
+    }
+    try:
+        return orjson.dumps(fields, None, orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        _spell_out(record.body)
+        return orjson.dumps(fields, None, orjson.OPT_SORT_KEYS)
 
 
 def _spell_out(body: dict[str, Any]) -> None:

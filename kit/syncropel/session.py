@@ -4,14 +4,17 @@ import logging
 from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from weakref import WeakSet
 
 from kit.errors import ArgumentError, ClientClosedError, SyncropelReadError
+from kit.syncropel.asynctail import AsyncTail
 from kit.syncropel.connection import Connection
 from kit.syncropel.envelope import Clocks
 from kit.syncropel.identity import Identity
 from kit.syncropel.reads import answer_json
 from kit.syncropel.result import EmitResult
 from kit.syncropel.subscription import Subscription
+from kit.syncropel.tail import Tail
 
 if TYPE_CHECKING:
     import httpx
@@ -69,6 +72,7 @@ class Session:
         self._connection = Connection(self._headers, timeout, transport)
         self._extra_connections: list[Connection] = []
         self._subscriptions: set[Subscription] = set()
+        self._tails: WeakSet[Tail | AsyncTail] = WeakSet()
         self._clocks = Clocks()
 
     async def __aenter__(self) -> Self:
@@ -85,10 +89,15 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for tail in list(self._tails):
+            if isinstance(tail, Tail):
+                tail.close()
         self._connection.close()
 
     async def close(self) -> None:
-        """Stop subscriptions and release the HTTP clients; closing again does nothing."""
+        """End tails and subscriptions and release the HTTP clients; closing again does nothing."""
+        for tail in list(self._tails):
+            tail.close()
         subscriptions, self._subscriptions = self._subscriptions, set()
         for subscription in subscriptions:
             subscription.close()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kit.errors import SubscribeError
-from kit.syncropel.tail import AsyncTail
+from kit.syncropel.asynctail import AsyncTail
 
 __all__ = ["Subscription"]
 

@@ -11,29 +11,26 @@ Records come straight from the connection: nothing is queued, so a slow reader s
 stays bounded. While more is there to be read, up to 1000 records gather in a batch; nothing waits for what is not there.
 """
 
-import asyncio
 import contextlib
-import inspect
 import socket
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from kit.syncropel.feed import Arrival, Ending, Feed
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["AsyncTail", "Tail"]
+__all__ = ["END_OF_STREAM", "Batch", "Following", "Tail", "opening_text"]
 
 END_OF_STREAM = Ending("transport_error", "stream closed by server without event")
 ERROR_TEXT_LENGTH = 200
 BATCH_RECORDS, BATCH_CHARACTERS = 1000, 8 << 20
-Result = TypeVar("Result")
 
 
-class _Tail:
+class Following:
     """What both tails know: the thread, the way to the server, and the counts of the feed."""
 
     def __init__(self, feed: Feed, url: str, bearer: str | None, timeout_s: float, heartbeat_timeout_s: float) -> None:
@@ -81,7 +78,25 @@ class _Tail:
         return Ending("transport_error", f"{type(error).__name__}: {error}")
 
 
-class Tail(_Tail):
+class Batch:
+    """What has arrived and is to be handed on together."""
+
+    def __init__(self) -> None:
+        self.arrivals: list[Arrival] = []
+        self._characters = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it must not grow any more."""
+        return len(self.arrivals) >= BATCH_RECORDS or self._characters >= BATCH_CHARACTERS
+
+    def add(self, arrivals: list[Arrival]) -> None:
+        """Take more."""
+        self.arrivals += arrivals
+        self._characters += sum(len(arrival.raw) for arrival in arrivals)
+
+
+class Tail(Following):
     """The tail for plain code: iterate over it for records, or `run(sink)`. It blocks; `close()` from any thread ends it.
 
     Iterating raises `SubscribeError` when `max_reconnects` are used up, or when the server refuses for good.
@@ -173,9 +188,9 @@ class Tail(_Tail):
 
     def _stream(self, response: "httpx.Response") -> Generator[list[Arrival], None, Ending]:
         chunks = iter([response.content]) if response.is_stream_consumed else response.iter_raw()
-        text = "" if response.is_success else _start(self._next(chunks))
+        text = "" if response.is_success else opening_text(self._next(chunks))
         ending = self._feed.opened(response.status_code, response.headers.get("content-encoding"), text)
-        waiting = _Batch()
+        waiting = Batch()
         # Between the look at the flag and the wait for bytes, `close()` finds the response and wakes the wait.
         while ending is None and not self.closed:
             chunk = self._next(chunks)
@@ -187,7 +202,7 @@ class Tail(_Tail):
             if waiting.arrivals and (ending is not None or waiting.is_full or not _is_readable(response)):
                 yield waiting.arrivals
                 self._feed.handed_on(waiting.arrivals)
-                waiting = _Batch()
+                waiting = Batch()
         return ending or END_OF_STREAM
 
     def _next(self, chunks: Iterator[bytes]) -> bytes | Ending:
@@ -199,211 +214,12 @@ class Tail(_Tail):
             return self._ending_of(error)
 
 
-class AsyncTail(_Tail):
-    """The tail for coroutines: `async for` over it for records, or `await run(sink)`; `close()` in its loop ends it.
-
-    `async with` closes its connection at the end. Iterating raises `SubscribeError` as `Tail` does.
-    """
-
-    def __init__(self, client: Callable[[], "httpx.AsyncClient"], *settings: Any) -> None:
-        super().__init__(*settings)
-        self._client = client
-        self._stopping = asyncio.Event()
-        self._waiting: asyncio.Timeout | None = None
-        self._records = self._one_by_one()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-        await self._records.aclose()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> dict[str, Any]:
-        return await anext(self._records)
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close()` was called."""
-        return self._stopping.is_set()
-
-    async def run(self, sink: Callable[[list[Arrival]], object]) -> int:
-        """Call `sink`, and await what it returns if that can be awaited, with each batch until `close()`.
-
-        Returns how many records that were. The cursor moves on when `sink` is done.
-        """
-        records = 0
-        async with contextlib.aclosing(self.batches()) as batches:
-            async for batch in batches:
-                done = sink(batch)
-                if inspect.isawaitable(done):
-                    await done
-                records += sum(arrival.record is not None for arrival in batch)
-        return records
-
-    def close(self) -> None:
-        """End the tail at once, also while it waits for the server; closing again does nothing."""
-        self._stopping.set()
-        if self._waiting is not None:
-            self._waiting.reschedule(asyncio.get_running_loop().time())
-
-    async def batches(self) -> AsyncGenerator[list[Arrival], None]:
-        """What arrives, never an empty batch, until `close()`; to be closed with `aclosing`."""
-        while not self.closed:
-            ending = END_OF_STREAM
-            async with contextlib.aclosing(self._connection()) as events:
-                async for event in events:
-                    if isinstance(event, Ending):
-                        ending = event
-                    else:
-                        yield event
-            if self.closed:
-                return
-            error, again = self._feed.ended(ending)
-            if not again:
-                raise error
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), error.next_retry_s)
-
-    async def _one_by_one(self) -> AsyncGenerator[dict[str, Any], None]:
-        async with contextlib.aclosing(self.batches()) as batches:
-            async for batch in batches:
-                for arrival in batch:
-                    if arrival.record is not None:
-                        yield arrival.record
-
-    async def _connection(self) -> AsyncGenerator[list[Arrival] | Ending, None]:
-        """Yield the batches of one connection, then why it ended."""
-        import httpx
-
-        client = self._client()
-        try:
-            response = await self._within(client.send(self._request(client), stream=True), self._timeout_s)
-        except (httpx.HTTPError, OSError) as error:
-            yield self._ending_of(error)
-            return
-        async with contextlib.aclosing(response), contextlib.aclosing(self._stream(response)) as events:
-            async for event in events:
-                yield event
-
-    async def _stream(self, response: "httpx.Response") -> AsyncGenerator[list[Arrival] | Ending, None]:
-        async with _Ahead(_achunks(response)) as chunks:
-            text = "" if response.is_success else _start(await self._next(chunks))
-            ending = self._feed.opened(response.status_code, response.headers.get("content-encoding"), text)
-            waiting = _Batch()
-            while ending is None and not self.closed:
-                chunk = await self._next(chunks)
-                if isinstance(chunk, Ending):
-                    ending = chunk
-                else:
-                    arrivals, ending = self._feed.arrived(chunk)
-                    waiting.add(arrivals)
-                if waiting.arrivals and (ending is not None or waiting.is_full or not await chunks.is_there()):
-                    yield waiting.arrivals
-                    self._feed.handed_on(waiting.arrivals)
-                    waiting = _Batch()
-            yield ending or END_OF_STREAM
-
-    async def _next(self, chunks: "_Ahead") -> bytes | Ending:
-        import httpx
-
-        try:
-            return await self._within(chunks.next(), self._heartbeat_timeout_s)
-        except (httpx.HTTPError, OSError) as error:
-            return self._ending_of(error)
-
-    async def _within(self, awaited: Awaitable[Result], seconds: float) -> Result:
-        """Return what `awaited` gives. Raises TimeoutError after `seconds`, or at once on `close()`."""
-        async with asyncio.timeout(seconds) as self._waiting:
-            try:
-                return await awaited
-            finally:
-                self._waiting = None
-
-
-class _Batch:
-    """What has arrived and is to be handed on together."""
-
-    def __init__(self) -> None:
-        self.arrivals: list[Arrival] = []
-        self._characters = 0
-
-    @property
-    def is_full(self) -> bool:
-        """Whether it must not grow any more."""
-        return len(self.arrivals) >= BATCH_RECORDS or self._characters >= BATCH_CHARACTERS
-
-    def add(self, arrivals: list[Arrival]) -> None:
-        """Take more."""
-        self.arrivals += arrivals
-        self._characters += sum(len(arrival.raw) for arrival in arrivals)
-
-
-class _Ahead:
-    """The chunks of a stream, of which the next one may be asked for before it is needed."""
-
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
-        self._chunks = chunks
-        self._asked: asyncio.Task[bytes | Ending] | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._asked is not None:
-            self._asked.cancel()
-            await asyncio.wait([self._asked])
-            # Whatever it came to belongs to a stream that nobody reads any more.
-            _ = self._asked.cancelled() or self._asked.exception()
-
-    async def is_there(self) -> bool:
-        """Whether the next chunk, or the end, needs no waiting."""
-        asked = self._ask()
-        await asyncio.sleep(0)
-        return asked.done()
-
-    async def next(self) -> bytes | Ending:
-        """The next chunk, or the end."""
-        asked = self._ask()
-        try:
-            return await asked
-        finally:
-            self._asked = None
-
-    def _ask(self) -> "asyncio.Task[bytes | Ending]":
-        if self._asked is None:
-            self._asked = asyncio.get_running_loop().create_task(self._read())
-        return self._asked
-
-    async def _read(self) -> bytes | Ending:
-        # Not `anext(chunks, END_OF_STREAM)`: CPython 3.11 fails where the default is a tuple.
-        try:
-            return await anext(self._chunks)
-        except StopAsyncIteration:
-            return END_OF_STREAM
-
-
-async def _achunks(response: "httpx.Response") -> AsyncGenerator[bytes, None]:
-    if response.is_stream_consumed:
-        # A mocked answer, which has its content already.
-        yield response.content
-        return
-    async for chunk in response.aiter_raw():
-        yield chunk
-
-
 def _is_readable(response: "httpx.Response") -> bool:
     """Return whether the connection has more, so that reading on does not wait."""
     stream = response.extensions.get("network_stream")
     return stream is not None and bool(stream.get_extra_info("is_readable"))
 
 
-def _start(chunk: bytes | Ending) -> str:
+def opening_text(chunk: bytes | Ending) -> str:
+    """The first characters of an answer that is no stream."""
     return "" if isinstance(chunk, Ending) else chunk[:ERROR_TEXT_LENGTH].decode("utf-8", "replace")

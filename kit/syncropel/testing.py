@@ -14,7 +14,7 @@ import contextvars
 import json
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
@@ -120,6 +120,9 @@ class MockKernel:
 
     # Inspectors
 
+    family = "records"
+    """What its lines are, for `study.load(kernel)`."""
+
     def records_in(self, thread: str) -> list[dict[str, Any]]:
         """The records of a thread, as stored."""
         return list(self.threads.get(thread, []))
@@ -135,6 +138,12 @@ class MockKernel:
     def count(self) -> int:
         """How many records are stored, repeats included."""
         return len(self.records)
+
+    def lines(self) -> Iterator[str]:
+        """The stored records as `study.load(kernel)` takes them: a line each, in the text of a list answer."""
+        with self._lock:
+            stored = list(self.records)
+        return map(_text, stored)
 
     def clear(self) -> None:
         """Forget all records, counts and injected faults."""
@@ -308,8 +317,11 @@ def _refused(message: str) -> Answer:
 
 
 def _json(status: int, value: Any) -> Answer:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Answer(status, text.encode("utf-8", "surrogatepass"))
+    return Answer(status, _text(value).encode("utf-8", "surrogatepass"))
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _seeded_clock(seed: int) -> Callable[[], str]:

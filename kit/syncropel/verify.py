@@ -13,8 +13,8 @@ import duckdb
 INTEGRITIES = ("ok", "ok6", "mismatch", "redacted", "unhashable", "no_id")
 """What an id can be to its record, the words of the column `integrity`."""
 
-STATUSES = (*INTEGRITIES[1:], "clock_conflict", "id_conflict", "duplicate", "bad_line")
-"""What a line in doubt can be, the words of the column `status` of `findings`."""
+STATUSES = (*INTEGRITIES[1:], "clock_conflict", "id_conflict", "duplicate")
+"""What a record in doubt can be, words of the column `status` of `findings`; of a line in quarantine it is the reason."""
 
 COUNTS = """
 SELECT integrity, count(*) AS records, count(*) FILTER (WHERE conflict) AS conflicts
@@ -24,7 +24,7 @@ ORDER BY integrity <> 'ok', records DESC, integrity
 """
 
 FINDINGS = """
-SELECT run, source_id, line, id, status, detail FROM (
+SELECT f.*, s.uri FROM (
     SELECT run, source_id, line, id, integrity AS status, CASE integrity
         WHEN 'ok6' THEN 'the id is the hash of six fields: data_type is not covered by it'
         WHEN 'redacted' THEN 'the body was taken out on its way here, so the id cannot be checked'
@@ -46,17 +46,17 @@ SELECT run, source_id, line, id, status, detail FROM (
            CASE WHEN reencoded THEN 'repeats a record in other bytes' ELSE 'repeats a record byte for byte' END
     FROM duplicates WHERE family = 'records'
     UNION ALL
-    SELECT run, source_id, line, NULL, 'bad_line', concat(reason, ': ', detail)
-    FROM quarantine SEMI JOIN (SELECT run, source_id FROM sources WHERE family = 'records') USING (run, source_id)
-)
-WHERE $run IS NULL OR run = $run
-ORDER BY run, source_id, line, status
+    SELECT run, source_id, line, NULL, reason, detail
+    FROM quarantine SEMI JOIN (SELECT run, source_id FROM sources WHERE family = 'records' OR rows = 0) USING (run, source_id)
+) f LEFT JOIN sources s USING (run, source_id)
+WHERE $run IS NULL OR f.run = $run
+ORDER BY f.run, f.source_id, f.line, f.status
 """
 
 BESIDE = """
 SELECT
     (SELECT count(*) FROM duplicates WHERE family = 'records' AND ($run IS NULL OR run = $run)),
-    (SELECT count(*) FROM quarantine SEMI JOIN (SELECT run, source_id FROM sources WHERE family = 'records')
+    (SELECT count(*) FROM quarantine SEMI JOIN (SELECT run, source_id FROM sources WHERE family = 'records' OR rows = 0)
         USING (run, source_id) WHERE $run IS NULL OR run = $run),
     (SELECT count(*) FROM (
         SELECT DISTINCT run, unnest(parents) AS id FROM records WHERE $run IS NULL OR run = $run
@@ -119,9 +119,10 @@ def verify(connection: duckdb.DuckDBPyConnection, run: str | None = None) -> Ver
 
 
 def findings(connection: duckdb.DuckDBPyConnection, run: str | None = None) -> duckdb.DuckDBPyRelation:
-    """Return run, source_id, line, id, status and detail of every line in doubt, in the order of the lines.
+    """Return run, source_id, line, id, status, detail and uri of every line in doubt, in the order of the lines.
 
-    A line can be in doubt for several reasons (`STATUSES`), each a row. Duplicates are among them; a record whose id
-    is right and whose clock is its own is not.
+    A line can be in doubt for several reasons (`STATUSES`), each a row. Duplicates are among them, and lines in quarantine,
+    whose status is their reason: those of sources of records, and of sources in which nothing was understood. A record
+    whose id is right and whose clock is its own is not.
     """
     return connection.sql(FINDINGS, params={"run": run})

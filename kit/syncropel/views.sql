@@ -18,11 +18,12 @@ END;
 -- A time in a body, NULL where it is none.
 CREATE OR REPLACE MACRO stated_time(body, path) AS TRY_CAST(json_extract_string(body, path) AS TIMESTAMPTZ);
 
--- A reference's id as a key to join on (spec/syncropel.md 6): ISRC in upper case without hyphens, DOI, e-mail address
--- and hash in lower case, blanks around them dropped, the scheme in lower case. Anything else stays as it is.
+-- A reference's id as a key to join on (spec/syncropel.md 6): ISRC in upper case without hyphens and blanks, DOI (without
+-- the address of its resolver), e-mail address and hash in lower case, blanks around them dropped, the scheme in lower
+-- case. Anything else stays as it is.
 CREATE OR REPLACE MACRO ref_key(ref_id) AS CASE lower(split_part(ref_id, ':', 1))
-    WHEN 'isrc' THEN 'isrc:' || upper(replace(trim(substr(ref_id, 6)), '-', ''))
-    WHEN 'doi' THEN 'doi:' || lower(trim(substr(ref_id, 5)))
+    WHEN 'isrc' THEN 'isrc:' || upper(regexp_replace(substr(ref_id, 6), '[-\s]', '', 'g'))
+    WHEN 'doi' THEN 'doi:' || regexp_replace(lower(trim(substr(ref_id, 5))), '^https?://(dx\.)?doi\.org/', '')
     WHEN 'email' THEN 'email:' || lower(trim(substr(ref_id, 7)))
     WHEN 'sha256' THEN 'sha256:' || lower(trim(substr(ref_id, 8)))
     WHEN 'sha1' THEN 'sha1:' || lower(trim(substr(ref_id, 6)))
@@ -55,13 +56,14 @@ CREATE OR REPLACE MACRO body_refs(body) AS CASE
     ELSE []
 END;
 
--- One row per reference of a record. `ref_key` is what to join on, beside `kind`.
+-- One row per reference of a record, counted from 0. `ref_key` is what to join on, beside `kind`.
 CREATE OR REPLACE VIEW record_refs AS
-SELECT run, id, position, ref.kind AS kind, ref.ref_id AS ref_id, ref_key(ref.ref_id) AS ref_key
+SELECT run, id, position, ref.kind AS kind, ref.ref_id AS ref_id, ref_key(ref.ref_id) AS ref_key, thread, actor, clock,
+       source_id, line
 FROM (
-    SELECT run, id, generate_subscripts(refs, 1)::BIGINT AS position, unnest(refs) AS ref
+    SELECT * EXCLUDE refs, generate_subscripts(refs, 1)::BIGINT - 1 AS position, unnest(refs) AS ref
     FROM (
-        SELECT run, id, body_refs(body) AS refs FROM records
+        SELECT run, source_id, line, id, thread, actor, clock, body_refs(body) AS refs FROM records
         WHERE canonical AND id IS NOT NULL AND json_exists(body, '$._refs')
     )
 );
@@ -81,7 +83,7 @@ SELECT DISTINCT
     coalesce(i.act = 'INTEND' AND i.thread IS NOT DISTINCT FROM e.thread, false) AS counts
 FROM ends e LEFT JOIN records i ON i.canonical AND i.run = e.run AND i.id = e.intent;
 
--- One row per parent that a record names, at its place in `parents`. `state` uses the words of the structure labels:
+-- One row per parent that a record names, at its place in `parents`, from 0. `state` uses the words of the structure labels:
 -- self_parent, cycle, missing_parent (dangling), cross_trace (a parent in another thread), attached. `why` is fulfills or
 -- cancels where the record says that of its parent, else parent.
 --
@@ -90,7 +92,7 @@ FROM ends e LEFT JOIN records i ON i.canonical AND i.run = e.run AND i.id = e.in
 -- that has nothing left above or below it; what stays is on a ring, or on a way from one ring to another.
 CREATE OR REPLACE VIEW record_edges AS
 WITH RECURSIVE pairs AS MATERIALIZED (
-    SELECT run, thread, id AS child, generate_subscripts(parents, 1)::BIGINT AS position, unnest(parents) AS parent
+    SELECT run, thread, id AS child, generate_subscripts(parents, 1)::BIGINT - 1 AS position, unnest(parents) AS parent
     FROM records WHERE canonical AND id IS NOT NULL
 ), doubtful AS MATERIALIZED (
     SELECT run, id FROM records WHERE canonical AND id IS NOT NULL AND (integrity IN ('ok', 'ok6')) IS NOT TRUE
@@ -149,62 +151,64 @@ LEFT JOIN rings a ON a.run = p.run AND a.id = p.parent
 LEFT JOIN (SELECT run, id, intent, min(how) AS how FROM intent_ends GROUP BY ALL) e
     ON e.run = p.run AND e.id = p.child AND e.intent = p.parent;
 
--- One row per amendment and target, in the order in which they are to be read: (clock, actor, id), never the order of a
--- file (spec/syncropel.md 4). `target` is the id of the amended record, the old kind of an alias, the scope of a claim or a
--- transfer; it is NULL where the body names none. `value` is the new kind or owner, `revised` the revised fields. An
--- older style is read too: a KNOW with the topic "correction" is about its parents, a DO with `cancels` about an INTEND.
+-- One row per amendment and record it names, one row without a target per alias, claim or transfer, or where none is named.
+-- `place` is the order in which amendments are to be read: (clock, actor, id), never the order of a file
+-- (spec/syncropel.md 4). An older style is read too: a KNOW with the topic "correction" is about its parents, a DO with
+-- `cancels` about an INTEND. Numbers in `revised_fields` may be spelled otherwise than in the body.
 CREATE OR REPLACE VIEW amendments AS
 WITH found AS (
     SELECT
-        run, id, act, actor, thread, clock, clock_text, kind, parents, body,
+        run, source_id, line, id, act, actor, thread, clock, parents, body,
         CASE
-            WHEN kind = 'core.correction' THEN 'correction'
-            WHEN kind = 'core.erasure' THEN 'erasure'
-            WHEN kind = 'core.alias' THEN 'alias'
-            WHEN kind = 'core.scope_claim' THEN 'scope_claim'
-            WHEN kind = 'core.scope_transfer' THEN 'scope_transfer'
+            WHEN regexp_full_match(kind, 'core\.(correction|erasure|alias|scope_claim|scope_transfer)(\.v[0-9]+)?')
+                THEN split_part(kind, '.', 2)
             WHEN act = 'KNOW' AND json_extract_string(body, '$.topic') = 'correction' THEN 'correction'
             WHEN act = 'DO' AND json_exists(body, '$.cancels') THEN 'cancellation'
-        END AS amendment
+        END AS what,
+        coalesce(kind, '') NOT LIKE 'core.%' AS older
     FROM records WHERE canonical AND id IS NOT NULL
-), told AS (
-    SELECT *, coalesce(kind, '') NOT LIKE 'core.%' AS older FROM found WHERE amendment IS NOT NULL
 ), aimed AS (
     SELECT
         *, row_number() OVER (PARTITION BY run ORDER BY clock NULLS LAST, actor, id) AS place,
-        CASE amendment
+        list_distinct(CASE what
             WHEN 'correction' THEN CASE WHEN older THEN parents ELSE named_ids(body, '$.corrects') END
             WHEN 'erasure' THEN named_ids(body, '$.erases')
             WHEN 'cancellation' THEN named_ids(body, '$.cancels')
-            WHEN 'alias' THEN [json_extract_string(body, '$.old_kind')]
-            ELSE [json_extract_string(body, '$.scope')]
-        END AS targets
-    FROM told
+            ELSE []
+        END) AS targets
+    FROM found WHERE what IS NOT NULL
 ), spread AS (
-    SELECT *, unnest(CASE WHEN len(targets) = 0 THEN [NULL] ELSE list_distinct(targets) END) AS target FROM aimed
+    SELECT
+        * EXCLUDE targets, unnest(CASE WHEN len(targets) = 0 THEN [NULL] ELSE list_sort(targets) END) AS target,
+        unnest(range(greatest(len(targets), 1))) AS position
+    FROM aimed
 )
 SELECT
-    s.run, s.place, s.id, s.amendment, s.older, s.target,
-    CASE WHEN s.amendment IN ('correction', 'erasure', 'cancellation') THEN t.id IS NOT NULL END AS known,
-    s.actor, s.thread, s.clock, s.clock_text,
-    CASE s.amendment
-        WHEN 'alias' THEN json_extract_string(s.body, '$.new_kind')
-        WHEN 'scope_claim' THEN coalesce(json_extract_string(s.body, '$.claimant'), s.actor)
-        WHEN 'scope_transfer' THEN json_extract_string(s.body, '$.to_publisher')
-    END AS value,
-    CASE WHEN json_type(s.body, '$.revised_fields') = 'OBJECT' THEN json_extract(s.body, '$.revised_fields') END AS revised,
-    CASE s.amendment
+    s.run, s.place, s.id, s.what, s.older, s.target, s.position,
+    CASE WHEN s.target IS NOT NULL THEN t.id IS NOT NULL END AS known,
+    s.actor, s.thread, s.clock,
+    CASE s.what
         WHEN 'correction' THEN coalesce(json_extract_string(s.body, '$.correcting_actor'), s.actor)
         WHEN 'erasure' THEN coalesce(json_extract_string(s.body, '$.authorized_by'), s.actor)
         WHEN 'alias' THEN coalesce(json_extract_string(s.body, '$.publisher_did'), s.actor)
-        WHEN 'scope_transfer' THEN json_extract_string(s.body, '$.from_publisher')
+        WHEN 'scope_claim' THEN coalesce(json_extract_string(s.body, '$.claimant'), s.actor)
+        WHEN 'scope_transfer' THEN coalesce(json_extract_string(s.body, '$.from_publisher'), s.actor)
         ELSE s.actor
-    END AS authority,
-    CASE WHEN s.amendment = 'alias' THEN stated_time(s.body, '$.since') ELSE stated_time(s.body, '$.effective_at') END
+    END AS "by",
+    json_extract_string(s.body, '$.reason') AS reason,
+    CASE WHEN s.what = 'alias' THEN stated_time(s.body, '$.since') ELSE stated_time(s.body, '$.effective_at') END
         AS effective_at,
-    json_extract_string(s.body, '$.reason') AS reason
-FROM spread s LEFT JOIN records t ON t.canonical AND t.run = s.run AND t.id = s.target
-    AND s.amendment IN ('correction', 'erasure', 'cancellation');
+    CASE WHEN json_type(s.body, '$.revised_fields') = 'OBJECT' THEN json_extract(s.body, '$.revised_fields') END
+        AS revised_fields,
+    CASE WHEN s.what = 'alias' THEN json_extract_string(s.body, '$.old_kind') END AS old_kind,
+    CASE WHEN s.what = 'alias' THEN json_extract_string(s.body, '$.new_kind') END AS new_kind,
+    CASE WHEN s.what LIKE 'scope%' THEN json_extract_string(s.body, '$.scope') END AS scope,
+    CASE s.what
+        WHEN 'scope_claim' THEN coalesce(json_extract_string(s.body, '$.claimant'), s.actor)
+        WHEN 'scope_transfer' THEN json_extract_string(s.body, '$.to_publisher')
+    END AS to_publisher,
+    s.source_id, s.line
+FROM spread s LEFT JOIN records t ON t.canonical AND t.run = s.run AND t.id = s.target;
 
 -- Records on the timeline of all families. A clock is taken for a time only where it counts milliseconds since 1970.
 CREATE OR REPLACE VIEW record_events AS
@@ -226,7 +230,7 @@ WITH given AS (
     FROM records
     WHERE canonical AND id IS NOT NULL AND act = 'KNOW' AND json_extract_string(body, '$.verdict') IN ('accept', 'reject')
 ), spread AS (
-    SELECT *, unnest(CASE WHEN len(about) = 0 THEN [NULL] ELSE list_distinct(about) END) AS judged FROM given
+    SELECT *, unnest(CASE WHEN len(list_distinct(about)) = 0 THEN [NULL] ELSE list_distinct(about) END) AS judged FROM given
 ), domains AS (
     SELECT g.run, g.id, min(json_extract_string(i.body, '$.domain')) AS domain
     FROM (SELECT run, id, unnest(intents) AS intent FROM given) g

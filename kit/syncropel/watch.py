@@ -39,7 +39,7 @@ class Follower:
     ) -> list[bytes | End]:
         """The events that came since the last call, and the end of the stream if there is one."""
         due: list[bytes | End] = []
-        new = list(zip(records, numbers, strict=False))[self._position :]
+        new = list(zip(records[self._position :], numbers[self._position :], strict=False))
         self._position += len(new)
         for record, number in new:
             if number <= self._after or (self._least is not None and not at_or_after(record, self._least)):

@@ -87,7 +87,7 @@ def fold(store: Store, run: str, view: View) -> Fold:
         _alias(made, held, view)
     _own(made, held)
     for row in made.outcomes:
-        if row["amendment"] == "cancellation":
+        if row["what"] == "cancellation":
             # What a cancellation does is the state of its thread; it changes no record.
             row["outcome"] = "applied" if row["known"] else "unresolved"
     return made
@@ -101,6 +101,7 @@ class _Held(NamedTuple):
 def _held(store: Store, run: str, rows: Iterable[Row]) -> dict[str, _Held]:
     """Return actor and body of the amendments and of what they aim at."""
     ids = {row["id"] for row in rows} | {row["target"] for row in rows if row["known"]}
+    ids.update(target for row in rows for target in _new_targets(row["revised_fields"]))
     found = store.execute(
         """SELECT id, actor, body::VARCHAR FROM records
            WHERE canonical AND run = $run AND list_contains($ids, id) ORDER BY id""",
@@ -109,9 +110,19 @@ def _held(store: Store, run: str, rows: Iterable[Row]) -> dict[str, _Held]:
     return {id_: _Held(actor, body) for id_, actor, body in found}
 
 
+def _new_targets(revised: str | None) -> list[str]:
+    """Return the ids that revised fields name in `corrects`, at whatever depth of corrections of corrections."""
+    found: list[str] = []
+    while revised is not None and revised.startswith("{"):
+        inner = _fields(revised, older=False) or {}
+        found += strings(inner.get("corrects"))
+        revised = inner.get("revised_fields")
+    return found
+
+
 def _erase(made: Fold, held: Mapping[str, _Held], view: View) -> None:
     for row in made.outcomes:
-        if row["amendment"] != "erasure":
+        if row["what"] != "erasure":
             continue
         if row["target"] is None:
             row["outcome"] = "malformed"
@@ -127,19 +138,20 @@ def _correct(made: Fold, held: Mapping[str, _Held], view: View) -> None:
     """Apply corrections of amendments first, those nearest to the end of a chain before the others."""
     by_id: defaultdict[str, list[Row]] = defaultdict(list)
     for row in made.outcomes:
-        if row["amendment"] == "correction":
+        if row["what"] == "correction":
             by_id[row["id"]].append(row)
-    erasures = {row["id"] for row in made.outcomes if row["amendment"] == "erasure"}
+    erasures = {row["id"] for row in made.outcomes if row["what"] == "erasure"}
     aimed: defaultdict[str, list[Row]] = defaultdict(list)
     setters: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
-    order = _order(by_id)
-    for id_ in order:
+    settled: set[str] = set()
+    for id_ in _order(by_id):
+        settled.add(id_)
         _apply(made, held, aimed.pop(id_, []), id_, setters)
         current = _body(made, held, id_)
         if id_ in by_id:
-            _aim(made, held, view, by_id[id_], current, aimed, erasures)
+            _aim(made, held, view, by_id[id_], current, aimed, erasures, settled)
         for row in by_id.get(id_, ()):
-            row["revised"] = None if id_ in made.veiled or id_ in made.erased else current.get("revised_fields")
+            row["revised_fields"] = None if id_ in made.veiled or id_ in made.erased else current.get("revised_fields")
     for target in sorted(aimed):
         _apply(made, held, aimed[target], target, setters)
     made.conflicts = [
@@ -170,7 +182,7 @@ def _order(by_id: Mapping[str, list[Row]]) -> list[str]:
 
 def _aim(
     made: Fold, held: Mapping[str, _Held], view: View, rows: list[Row], current: Mapping[str, str],
-    aimed: defaultdict[str, list[Row]], erasures: set[str],
+    aimed: defaultdict[str, list[Row]], erasures: set[str], settled: set[str],
 ) -> None:  # fmt: skip
     """Decide what becomes of one correction, whose body is `current` by now, at each of its targets."""
     older = rows[0]["older"]
@@ -178,9 +190,10 @@ def _aim(
     fields = _fields(current.get("revised_fields"), older)
     known = {row["target"] for row in rows}
     for target in targets or []:
-        # Targets that a correction of this one added: other corrections are settled by now, and stay as they are.
+        # A target that a correction of this one added: corrections that are settled by now stay as they are.
         if target not in known:
-            added = {**rows[0], "target": target, "known": target in held, "outcome": "unresolved"}
+            outcome = "cycle" if target in settled else "switched_off"
+            added = {**rows[0], "target": target, "known": target in held, "outcome": outcome}
             made.outcomes.append(added)
             rows.append(added)
     for row in rows:
@@ -193,11 +206,13 @@ def _aim(
             continue
         elif target is None or fields is None:
             row["outcome"] = "malformed"
-        elif target not in held or target in erasures:
-            row["outcome"] = "unresolved" if target not in held else "erasure_stands"
+        elif target not in held:
+            row["outcome"] = "unresolved"
         elif target in made.erased:
             row["outcome"] = "erased_target"
             made.veiled.add(row["id"])
+        elif target in erasures:
+            row["outcome"] = "erasure_stands"
         elif view.same_actor and row["actor"] != held[target].actor:
             row["outcome"] = "other_actor"
         else:
@@ -243,12 +258,12 @@ def _body(made: Fold, held: Mapping[str, _Held], id_: str) -> dict[str, str]:
 
 
 def _alias(made: Fold, held: Mapping[str, _Held], view: View) -> None:
-    rows = [row for row in made.outcomes if row["amendment"] == "alias"]
+    rows = [row for row in made.outcomes if row["what"] == "alias"]
     found: list[tuple[Row, str, str]] = []
     for row in rows:
         body = _body(made, held, row["id"])
         old, new = string(body.get("old_kind")), string(body.get("new_kind"))
-        row["target"], row["value"] = old, new
+        row["old_kind"], row["new_kind"] = old, new
         if row["id"] in made.erased:
             row["outcome"] = "erased"
         elif old is None or new is None:
@@ -293,21 +308,21 @@ def _ends(steps: Mapping[str, str]) -> dict[str, str | None]:
 
 def _own(made: Fold, held: Mapping[str, _Held]) -> None:
     """Fold claims and transfers of scopes, by (effective_at, clock, id): the first claim wins, only an owner hands on."""
-    rows = [row for row in made.outcomes if row["amendment"] in ("scope_claim", "scope_transfer")]
+    rows = [row for row in made.outcomes if row["what"] in ("scope_claim", "scope_transfer")]
     owners: dict[str, str] = {}
     for row in sorted(rows, key=lambda row: (_ms(row["effective_at"]), _clock(row), row["id"])):
         body = _body(made, held, row["id"])
         claimant = string(body.get("claimant")) or row["actor"]
         scope = string(body.get("scope"))
-        value = claimant if row["amendment"] == "scope_claim" else string(body.get("to_publisher"))
-        row["target"], row["value"] = scope, value
+        value = claimant if row["what"] == "scope_claim" else string(body.get("to_publisher"))
+        row["scope"], row["to_publisher"] = scope, value
         if row["id"] in made.erased:
             row["outcome"] = "erased"
         elif scope is None or value is None:
             row["outcome"] = "malformed"
-        elif row["amendment"] == "scope_claim" and scope in owners:
+        elif row["what"] == "scope_claim" and scope in owners:
             row["outcome"] = "already_claimed"
-        elif row["amendment"] == "scope_transfer" and owners.get(scope) != string(body.get("from_publisher")):
+        elif row["what"] == "scope_transfer" and owners.get(scope) != string(body.get("from_publisher")):
             row["outcome"] = "not_owner"
         else:
             row["outcome"] = "applied"

@@ -5,6 +5,7 @@ comes from pointer jumping (each round doubles the height looked at, so a chain 
 parents are cut before anything walks upwards. There is no Python object per event.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kit.store.store import Store
+from kit.trace.lookup import Ids, Ints, Lookup, column, ints, picked, plain
 
-Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 LABELS = (
@@ -32,6 +33,21 @@ LABELS = (
 NO_TIME = np.iinfo(np.int64).max
 """Stands for the time of an event without one: it sorts last."""
 
+PHANTOMS = pa.schema(
+    [
+        ("run", pa.string()),
+        ("id", pa.string()),
+        ("trace_id", pa.string()),
+        ("parent_id", pa.string()),
+        ("directed_id", pa.string()),
+        ("ts", pa.timestamp("us", tz="UTC")),
+    ]
+)
+"""Columns of `Forest.phantoms`: `parent_id` is the award, with the neuron and the time of it."""
+
+FEW = 16
+"""Below a sixteenth of the events it is quicker to climb with those that are under way than with all."""
+
 ROOT, MISSING = -1, -2
 """Values of `Forest.parent` where there is no position: no parent_id, and a parent that is not in the run."""
 
@@ -44,7 +60,8 @@ class Forest:
     (columns run, trace_id) and the entries of `types`. `ts` is microseconds since 1970, or NO_TIME. `parent` is a
     position, ROOT or MISSING; as published, so it may form rings. `up` is the same with every self-parent, ring and
     missing parent cut to -1: what can be walked. `depth` counts the steps to `top`, the first event of the chain
-    within its own trace. `label` numbers LABELS.
+    within its own trace. `label` numbers LABELS. `surplus` counts the further lines with the id of the event,
+    equal or not.
     """
 
     traces: pa.Table
@@ -59,6 +76,7 @@ class Forest:
     label: Ints
     depth: Ints
     top: Ints
+    surplus: Ints
 
     def __len__(self) -> int:
         return len(self.row)
@@ -100,56 +118,56 @@ def forest(store: Store, run: str | None = None) -> Forest:
 
     Runs never mix: a parent is looked for in the event's own run.
     """
-    lone = run
-    if lone is None:
-        runs = store.execute(_RUNS)
-        lone = str(runs[0][0]) if len(runs) == 1 else None
     with Lent(store) as lent:
-        traces = lent("forest_traces", store.arrow(_TRACES, {"run": run}))
         types = lent("forest_types", store.arrow(_TYPES))
-        found = store.arrow(_EVENTS)
-        edges = store.arrow(_EDGES_OF_RUN, {"run": lone}) if lone is not None else store.arrow(_EDGES)
-        columns = {name: ints(found[name]) for name in found.column_names}
-        columns["parent"] = _with_parents(columns, edges)
-        columns = _take(columns, _order(store, columns, ints(traces["run_number"])))
-        phantoms = _phantoms(store, columns)
-        names: tuple[str, ...] = tuple(types["type"].to_pylist())
-        names = names if "TASK" in names else (*names, "TASK")
-        columns = _with_phantoms(store, columns, phantoms, names.index("TASK"))
-        conflicts = ints(store.arrow(_CONFLICTS, {"run": run})["row"])
-    conflicting = np.isin(columns["row"], conflicts) if len(conflicts) else None
-    return grown(traces.select(["run", "trace_id"]), names, phantoms, columns, conflicting)
+        runs = lent("forest_runs", store.arrow(_RUNS, {"run": run}))
+        found, repeats = store.arrow(_EVENTS), store.arrow(_REPEATS)
+    columns = {name: plain(found[name]) for name in ("row", "type", "run", "ts", "parent")}
+    with ThreadPoolExecutor(1) as beside:  # Arrow and NumPy let go of the interpreter: two cores are busy
+        named = beside.submit(_traces, found["trace_id"], columns["run"], runs["run"])
+        ordered = beside.submit(_order, columns["ts"], columns["run"], found["id"])
+        find = Lookup(_ids(found, "id", "key"))
+        cause = find(_ids(found, "parent_id", "cause"))
+        (traces, columns["trace"]), order = named.result(), ordered.result()
+    columns["parent"] = np.where(cause >= 0, cause, columns["parent"])
+    repeated = find(_ids(repeats, "id", "key"))
+    del find, cause
+    phantoms, columns = _with_phantoms(store, columns, found, traces, types["type"])
+    del found
+    place = _reorder(columns, np.concatenate([order, np.arange(len(order), len(columns["row"]))]))
+    known = repeated >= 0
+    clash = known & (plain(repeats["conflict"]) > 0)
+    columns["surplus"] = np.bincount(place[repeated[known]], minlength=len(place))
+    columns["conflicts"] = np.bincount(place[repeated[clash]], minlength=len(place))
+    return grown(traces, tuple(types["type"].to_pylist()), phantoms, columns)
 
 
-def grown(
-    traces: pa.Table, types: tuple[str, ...], phantoms: pa.Table, columns: dict[str, Ints], conflicting: Mask | None
-) -> Forest:
-    """Return the forest over `columns` row, trace, type, ts and parent (a position, ROOT or MISSING)."""
+def grown(traces: pa.Table, types: tuple[str, ...], phantoms: pa.Table, columns: dict[str, Ints]) -> Forest:
+    """Return the forest over `columns` row, trace, type, ts, conflicts, surplus and parent (a position, ROOT or MISSING)."""
     parent, trace, ts = columns["parent"], columns["trace"], columns["ts"]
-    here = np.arange(len(parent))
-    own = parent == here
+    events = len(parent) - len(phantoms)
+    own = parent == np.arange(len(parent))
     up = np.where(own | (parent < 0), -1, parent)
     ring = np.zeros(len(up), dtype=bool)
-    if _backward(up, columns["row"]):
+    if _backward(up, events):
         ring = on_ring(up)
         up[ring] = -1
-    cross = (up >= 0) & (trace[up] != trace)
+    cross = (up >= 0) & (trace.take(up, mode="wrap") != trace) if len(up) else own
     depth, top = climbed(np.where(cross, -1, up))
     label = np.full(len(parent), LABELS.index("attached"))
-    for name, mask in (
+    for name, where in (
         ("root", parent == ROOT),
         ("missing_parent", parent == MISSING),
         ("cross_trace", cross),
-        ("phantom", columns["row"] <= _FIRST_PHANTOM),
-        ("conflicting_duplicate", conflicting),
+        ("phantom", slice(events, None)),
+        ("conflicting_duplicate", columns["conflicts"] > 0),
         ("cycle", ring),
         ("self_parent", own),
     ):
-        if mask is not None:
-            label[mask] = LABELS.index(name)
+        label[where] = LABELS.index(name)
     return Forest(
         traces=traces, types=types, phantoms=phantoms, row=columns["row"], trace=trace, type=columns["type"], ts=ts,
-        parent=parent, up=up, label=label, depth=depth, top=top,
+        parent=parent, up=up, label=label, depth=depth, top=top, surplus=columns["surplus"],
     )  # fmt: skip
 
 
@@ -159,21 +177,21 @@ def climbed(up: Ints) -> tuple[Ints, Ints]:
     >>> [column.tolist() for column in climbed(np.array([-1, 0, 1, -1, 3]))]
     [[0, 1, 2, 0, 1], [0, 0, 0, 3, 3]]
     """
-    below, leaf = _leaves(up)
-    steps = below.astype(np.int64)
+    below = up >= 0
     top = np.where(below, up, np.arange(len(up)))
-    active = np.flatnonzero(below & ~leaf)
+    steps = below.astype(np.int32)
+    more = steps.take(top)
+    while FEW * np.count_nonzero(more) > len(more):
+        steps += more
+        top = top.take(top)
+        more = steps.take(top)
+    active = np.flatnonzero(more)
     while len(active):
         through = top[active]
-        above = top[through]
         steps[active] += steps[through]
-        top[active] = above
-        active = active[above != through]
-    hung = np.flatnonzero(below & leaf)
-    through = up[hung]
-    steps[hung] += steps[through]
-    top[hung] = top[through]
-    return steps, top
+        top[active] = top[through]
+        active = active[steps[top[active]] > 0]
+    return steps.astype(np.int64), top
 
 
 def on_ring(up: Ints) -> Mask:
@@ -184,11 +202,15 @@ def on_ring(up: Ints) -> Mask:
     >>> on_ring(np.array([2, 0, 1, 1, -1, 4])).tolist()
     [True, True, True, False, False, False]
     """
-    below, leaf = _leaves(up)
+    below = up >= 0
     above = np.where(below, up, np.arange(len(up)))
-    active = np.flatnonzero(below & ~leaf)
-    steps, highest = 1, len(active)
-    active = active[below[above[active]]]
+    steps, more = 1, below.take(above)
+    while FEW * np.count_nonzero(more) > len(more) and steps < len(more):
+        above = above.take(above)
+        more = below.take(above)
+        steps *= 2
+    active = np.flatnonzero(more)
+    highest = np.count_nonzero(below)
     while len(active) and steps < highest:
         above[active] = above[above[active]]
         active = active[below[above[active]]]
@@ -196,14 +218,6 @@ def on_ring(up: Ints) -> Mask:
     ring = np.zeros(len(up), dtype=bool)
     ring[above[active]] = True
     return ring
-
-
-def _leaves(up: Ints) -> tuple[Mask, Mask]:
-    """Return whether each entry is below another, and whether none is below it: most are leaves, and need no climb."""
-    below = up >= 0
-    leaf = np.ones(len(up), dtype=bool)
-    leaf[up[below]] = False
-    return below, leaf
 
 
 class Lent:
@@ -228,165 +242,145 @@ class Lent:
 
 _FIRST_PHANTOM = -3
 
-_RUNS = "SELECT DISTINCT run FROM signals ORDER BY run LIMIT 2"
-
-_TRACES = """
-SELECT run, trace_id, row_number() OVER (ORDER BY run, trace_id) - 1 AS trace,
-       dense_rank() OVER (ORDER BY run) - 1 AS run_number
-FROM signals WHERE canonical AND ($run IS NULL OR run = $run) GROUP BY run, trace_id ORDER BY run, trace_id
+_TYPES = """
+SELECT type, (row_number() OVER (ORDER BY type) - 1)::INTEGER AS number
+FROM (SELECT DISTINCT type FROM signals UNION SELECT 'TASK') ORDER BY type
 """
 
-_TYPES = "SELECT type, row_number() OVER (ORDER BY type) - 1 AS number FROM signals GROUP BY type ORDER BY type"
+_RUNS = """
+SELECT run, (row_number() OVER (ORDER BY run) - 1)::INTEGER AS number
+FROM (SELECT DISTINCT run FROM signals WHERE $run IS NULL OR run = $run) ORDER BY run
+"""
 
-# Two statements: one with all three joins takes a third longer, it drags trace_id through the join of the parents.
+# One scan, and narrow numbers: to decompress the texts and to touch new memory is most of the time. The keys are for
+# `Lookup`.
 _EVENTS = """
-SELECT s.rowid AS row, t.trace, k.number AS type, coalesce(epoch_us(s.ts), 9223372036854775807) AS ts,
-       CASE WHEN s.parent_id IS NULL THEN -1 ELSE -2 END AS parent
-FROM signals s
-JOIN forest_traces t ON t.run = s.run AND t.trace_id = s.trace_id
-JOIN forest_types k ON k.type = s.type
+SELECT s.rowid AS row, s.id, s.parent_id, s.trace_id, hash(s.id) AS key, hash(s.parent_id) AS cause,
+       k.number AS type, r.number AS run, coalesce(epoch_us(s.ts), 9223372036854775807) AS ts,
+       CASE WHEN s.parent_id IS NULL THEN -1::TINYINT ELSE -2::TINYINT END AS parent
+FROM signals s JOIN forest_types k ON k.type = s.type JOIN forest_runs r ON r.run = s.run
 WHERE s.canonical
 """
 
-_EDGES = """
-SELECT s.rowid AS row, p.rowid AS parent FROM signals s JOIN signals p ON p.run = s.run AND p.id = s.parent_id
-WHERE s.canonical AND p.canonical
+_REPEATS = """
+SELECT d.id, hash(d.id) AS key, r.number AS run, d.conflict
+FROM (SELECT run, id, 1 AS conflict FROM signals WHERE NOT canonical
+      UNION ALL SELECT run, id, 0 FROM duplicates) d
+JOIN forest_runs r ON r.run = d.run
 """
 
-# The same for one run: comparing the run of each pair would cost half as much again.
-_EDGES_OF_RUN = """
-SELECT s.rowid AS row, p.rowid AS parent FROM signals s JOIN signals p ON p.id = s.parent_id
-WHERE s.canonical AND p.canonical AND s.run = $run AND p.run = $run
-"""
-
-_CONFLICTS = """
-SELECT s.rowid AS row FROM signals s
-SEMI JOIN (SELECT run, id FROM signals WHERE NOT canonical) d ON d.run = s.run AND d.id = s.id
-WHERE s.canonical AND ($run IS NULL OR s.run = $run)
-"""
-
-_IDS = "SELECT s.rowid AS row, s.id FROM signals s SEMI JOIN forest_rows r ON r.row = s.rowid ORDER BY s.id, s.rowid"
-
-_ORPHANS = """
-SELECT s.rowid AS row, s.run, s.id, s.trace_id, s.parent_id, s.type, s.directed_id, s.ts
-FROM signals s SEMI JOIN forest_rows r ON r.row = s.rowid
-"""
-
+# The macro looks for awards in `signals`: here it meets those among the odd events, with their position for a rowid.
 _PHANTOMS = """
-SELECT *, coalesce(epoch_us(ts), 9223372036854775807) AS us FROM awarded_tasks('forest_orphans') ORDER BY run, id
+WITH odd AS MATERIALIZED (
+    SELECT o.*, s.type, s.directed_id, s.ts FROM forest_odd o JOIN signals s ON s.rowid = o.row
+), lost AS (
+    FROM odd WHERE orphan = 1
+), signals AS (
+    SELECT *, place AS rowid, true AS canonical FROM odd
+)
+SELECT *, hash(id) AS key FROM awarded_tasks('lost') ORDER BY run, id
 """
 
-_HELD = """
-SELECT o.row, p.number FROM forest_orphans o
-JOIN (SELECT run, id, row_number() OVER (ORDER BY run, id) - 1 AS number FROM forest_phantoms) p
-  ON p.run = o.run AND p.id = o.parent_id
-"""
+
+def _ids(found: pa.Table, name: str, key: str) -> Ids:
+    return Ids(found[name], plain(found[key]), plain(found["run"]))
 
 
-def column(values: Ints) -> pa.Array:
-    """Return `values` as Arrow, sharing memory. Not by `pa.array`, which imports pandas for NumPy: 0.4 s at first."""
-    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
+def _traces(ids: pa.ChunkedArray, run: Ints, runs: pa.ChunkedArray) -> tuple[pa.Table, Ints]:
+    """Return the traces in (run, trace_id) order, and the number of each event's."""
+    coded = ids.dictionary_encode().combine_chunks()
+    by_name = ints(pc.sort_indices(coded.dictionary))
+    rank = np.empty(len(by_name), dtype=np.int32)
+    rank[by_name] = np.arange(len(by_name), dtype=np.int32)
+    trace, there = rank[plain(coded.indices)], np.arange(len(by_name))
+    if len(runs) > 1:
+        there, trace = np.unique(run.astype(np.int64) * len(by_name) + trace, return_inverse=True)
+    many = max(len(by_name), 1)
+    names = [runs.take(column(there // many)), coded.dictionary.take(column(by_name[there % many]))]
+    return pa.table(names, ["run", "trace_id"]), trace
 
 
-def ints(column: pa.ChunkedArray | pa.Array) -> Ints:
-    """Return a column of whole numbers without NULL. Not by `to_numpy`, for the same reason."""
-    if not len(column):
-        return np.zeros(0, dtype=np.int64)
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return np.from_dlpack(array).astype(np.int64, copy=False)
-
-
-def _take(columns: dict[str, Ints], order: Ints) -> dict[str, Ints]:
-    return {name: values[order] for name, values in columns.items()}
-
-
-def _with_parents(columns: dict[str, Ints], edges: pa.Table) -> Ints:
-    """Return `parent` with the rowid of each parent that is there."""
-    row, effect, cause = columns["row"], ints(edges["row"]), ints(edges["parent"])
-    above = np.full(max(int(row.max(initial=-1)), int(effect.max(initial=-1))) + 1, MISSING)
-    above[row] = columns["parent"]
-    above[effect] = cause
-    parents: Ints = above[row]
-    return parents
-
-
-def _order(store: Store, columns: dict[str, Ints], run_of: Ints) -> Ints:
-    """Return the positions in (run, ts, id) order. Ids are fetched for equal times only."""
-    ts = columns["ts"]
-    many = len(run_of) > 0 and run_of[-1] > 0
-    run = run_of[columns["trace"]] if many else np.zeros(len(ts), dtype=np.int64)
-    order = np.lexsort((ts, run)) if many else np.argsort(ts)
-    ts, run = ts[order], run[order]
+def _order(ts: Ints, run: Ints, ids: pa.ChunkedArray) -> Ints:
+    """Return the positions in (run, ts, id) order. Lines come mostly in the order of time, which a stable sort likes."""
+    order = np.lexsort((ts, run)) if run.any() else np.argsort(ts, kind="stable")
+    sorted_ts, sorted_run = ts[order], run[order]
     tied = np.zeros(len(ts), dtype=bool)
-    equal = (ts[1:] == ts[:-1]) & (run[1:] == run[:-1])
+    equal = (sorted_ts[1:] == sorted_ts[:-1]) & (sorted_run[1:] == sorted_run[:-1])
     tied[1:] |= equal
     tied[:-1] |= equal
     if tied.any():
         where = np.flatnonzero(tied)
-        rank = _ranks(store, columns["row"][order[where]])
-        order[where] = order[where][np.lexsort((rank, ts[where], run[where]))]
+        event = np.sort(order[where])
+        by_id = event[ints(pc.sort_indices(picked(ids, event)))]
+        order[where] = by_id[np.lexsort((ts[by_id], run[by_id]))]
     return order
 
 
-def _ranks(store: Store, rows: Ints) -> Ints:
-    """Return the place of each row's id among the ids of all these rows."""
-    with Lent(store) as lent:
-        lent("forest_rows", pa.table({"row": column(rows)}))
-        by_id = ints(store.arrow(_IDS)["row"])
-    rank = np.empty(len(rows), dtype=np.int64)
-    rank[np.argsort(rows)] = np.argsort(by_id)
-    return rank
-
-
-def _phantoms(store: Store, columns: dict[str, Ints]) -> pa.Table:
-    """Return the phantoms: run, id, trace_id, parent_id, directed_id, ts, award_row, us; `held` lists their rows."""
-    with Lent(store) as lent:
-        lent("forest_rows", pa.table({"row": column(columns["row"][columns["parent"] == MISSING])}))
-        lent("forest_orphans", store.arrow(_ORPHANS))
-        phantoms = store.arrow(_PHANTOMS)
-        lent("forest_phantoms", phantoms)
-        held = store.arrow(_HELD)
-    return phantoms.replace_schema_metadata(None).append_column("held", _held(phantoms, held))
-
-
-def _held(phantoms: pa.Table, held: pa.Table) -> pa.Array:
-    """Return the rows that hang on each phantom, as one list an entry."""
-    number, row = ints(held["number"]), ints(held["row"])
-    order = np.lexsort((row, number))
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(number, minlength=len(phantoms)))])
-    return pa.ListArray.from_arrays(column(offsets).cast(pa.int32()), column(row[order]))
-
-
-def _with_phantoms(store: Store, columns: dict[str, Ints], phantoms: pa.Table, task: int) -> dict[str, Ints]:
-    """Return `columns` with the phantoms at the end and `parent` as positions."""
-    events, extra = len(columns["row"]), len(phantoms)
-    highest = max(int(columns[name].max(initial=-1)) for name in ("row", "parent"))
-    slot = np.full(highest + 1, MISSING)
-    slot[columns["row"]] = np.arange(events)
+def _reorder(columns: dict[str, Ints], order: Ints) -> Ints:
+    """Bring the columns into this order, widened, and return each event's new place; `parent` follows the events."""
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
     parent = columns["parent"]
-    parent = np.where(parent >= 0, slot[np.maximum(parent, 0)], parent) if events else parent
-    held = phantoms["held"].combine_chunks()
-    children = slot[ints(pc.list_flatten(phantoms["held"]))]
-    parent[children] = events + np.repeat(np.arange(extra), np.diff(ints(held.offsets)))
-    award = slot[ints(phantoms["award_row"])]
-    return {
-        "row": np.concatenate([columns["row"], _FIRST_PHANTOM - np.arange(extra)]),
-        "trace": np.concatenate([columns["trace"], columns["trace"][award]]),
-        "type": np.concatenate([columns["type"], np.full(extra, task)]),
-        "ts": np.concatenate([columns["ts"], ints(phantoms["us"])]),
-        "parent": np.concatenate([parent, award]),
+    there = parent >= 0
+    columns["parent"] = np.where(there, place[np.where(there, parent, 0)], parent) if len(parent) else parent
+    for name, values in columns.items():
+        columns[name] = values[order].astype(np.int64, copy=False)
+    return place
+
+
+def _with_phantoms(
+    store: Store, columns: dict[str, Ints], found: pa.Table, traces: pa.Table, types: pa.ChunkedArray
+) -> tuple[pa.Table, dict[str, Ints]]:
+    """Return the phantoms, and the columns with them at the end; what hangs on one has it for its parent."""
+    parent, run, trace, names = columns["parent"], columns["run"], columns["trace"], types.to_pylist()
+    orphan = parent == MISSING
+    award = columns["type"] == (names.index("TASK_AWARDED") if "TASK_AWARDED" in names else -1)
+    if not orphan.any() or not award.any():
+        return PHANTOMS.empty_table(), columns
+    odd = np.flatnonzero(orphan | award)
+    texts = {name: picked(found[name], odd) for name in ("id", "parent_id")}
+    texts |= {name: traces[name].take(column(trace[odd])) for name in traces.column_names}
+    marked = {"row": column(columns["row"][odd]), "place": column(odd), "orphan": column(orphan[odd])}
+    with Lent(store) as lent:
+        lent("forest_odd", pa.table(texts | marked))
+        phantoms = store.arrow(_PHANTOMS)
+    above = ints(phantoms["award_row"])
+    find = Lookup(Ids(phantoms["id"], plain(phantoms["key"]), run[above]))
+    number = find(Ids(texts["parent_id"], plain(found["cause"])[odd], run[odd]))
+    parent[odd] = np.where(number >= 0, len(parent) + number, parent[odd])
+    more = {
+        "row": _FIRST_PHANTOM - np.arange(len(phantoms)),
+        "trace": trace[above],
+        "type": np.full(len(phantoms), names.index("TASK"), dtype=np.int32),
+        "ts": columns["ts"][above],
+        "parent": above.astype(np.int32),
     }
+    columns = {name: np.concatenate([columns[name], added]) for name, added in more.items()}
+    return phantoms.select(PHANTOMS.names).cast(PHANTOMS), columns
 
 
-def _backward(up: Ints, row: Ints) -> bool:
+def _backward(up: Ints, events: int) -> bool:
     """Return whether any cause is not earlier than its effect: a ring has at least one such edge.
 
-    A phantom ranks right behind its award.
+    The first `events` are in order. A phantom ranks right behind its award.
     """
-    rank = 2 * np.arange(len(up))
-    phantom = row <= _FIRST_PHANTOM
-    rank[phantom] = rank[up[phantom]] + 1
-    return bool(((up >= 0) & (rank[up] >= rank)).any())
+    cause = up[:events]
+    hanging = np.flatnonzero(cause >= events)
+    return bool(((cause < events) & (cause >= np.arange(events))).any() or (up[cause[hanging]] >= hanging).any())
 
 
-__all__ = ["LABELS", "MISSING", "NO_TIME", "ROOT", "Forest", "climbed", "column", "forest", "grown", "ints", "on_ring"]
+__all__ = [
+    "LABELS",
+    "MISSING",
+    "NO_TIME",
+    "PHANTOMS",
+    "ROOT",
+    "Forest",
+    "Ints",
+    "climbed",
+    "column",
+    "forest",
+    "grown",
+    "ints",
+    "on_ring",
+]

@@ -2,12 +2,14 @@
 
 import json
 from collections import defaultdict
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import networkx as nx
 import pyarrow as pa
 
-Graph: TypeAlias = nx.DiGraph  # type: ignore[type-arg, unused-ignore]
+if TYPE_CHECKING:
+    import networkx as nx
+
+Graph: TypeAlias = "nx.DiGraph[str]"
 
 NODE = ("trace_id", "type", "ts", "label", "depth", "line", "payload")
 """Columns of `trace_events` that become attributes of a node, as they are."""
@@ -26,6 +28,8 @@ def graph(events: pa.Table) -> Graph:
     Published parents may form rings and self-loops; they are kept. `back` marks edges that close a ring, so that
     `acyclic(graph)` can be walked. Nodes and edges are in the order of the events.
     """
+    import networkx as nx  # here, so that a store opens without it
+
     made: Graph = nx.DiGraph()
     rows: list[dict[str, Any]] = events.to_pylist()
     for row in rows:
@@ -53,6 +57,8 @@ def mark_rings(made: Graph) -> None:
 
 def acyclic(whole: Graph) -> Graph:
     """Return a view of `whole` without the edges that close a ring: a directed acyclic graph with all nodes."""
+    import networkx as nx
+
     walkable: Graph = nx.subgraph_view(whole, filter_edge=lambda cause, effect: not whole.edges[cause, effect]["back"])
     return walkable
 

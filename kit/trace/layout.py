@@ -2,8 +2,8 @@
 
 The steps are those of Sugiyama, Tagawa and Toda (1981): turn the edges that close cycles, give every node
 the layer of its longest path from a root, order each layer by barycentres so that few edges cross, then
-place the nodes near the mean of their neighbours. Work per sweep is a few NumPy calls per layer, and
-plain floats where a layer is narrow, so that a chain of 100,000 and a star of 50,000 are both quick. The
+place the nodes near the mean of their neighbours. Work per sweep is a few NumPy calls per layer, or
+plain floats where layers are narrow, so that a chain of 100,000 and a star of 50,000 are both quick. The
 same input gives the same coordinates on every machine; nothing is drawn at random.
 """
 
@@ -20,8 +20,10 @@ from kit.trace.layers import Floats, Ints, Network, components, layers_of, netwo
 if TYPE_CHECKING:
     import networkx as nx
 
-NARROW = 8
-"""Layers up to this width are handled as plain floats: NumPy's cost per call would be most of the time."""
+NARROW = 64
+"""Layers of up to this width on average are handled as lists of floats: NumPy's cost per call would be most of the time."""
+MANY_PAIRS = 64
+"""Up to so many edges between two layers, crossings are counted pair by pair."""
 MOST_WORK = 600_000
 """Nodes and edges visited by all ordering sweeps together."""
 COMPONENT_GAP = 1.0
@@ -198,6 +200,10 @@ def crossings(layer: Ints, source: Ints, target: Ints, by_place: Ints) -> int:
     near = layer[target] - layer[source] == 1
     begin, end = place[source[near]], place[target[near]]
     sequence = end[np.lexsort((end, begin))]
+    most = int(np.bincount(layer[source[near]], minlength=1).max())
+    if most <= MANY_PAIRS:
+        # Ends in different layers are in order: only the next few can be inverted with an end.
+        return sum(int(np.count_nonzero(sequence[:-step] > sequence[step:])) for step in range(1, most))
     return _inversions(np.unique(sequence, return_inverse=True)[1].astype(np.int64))
 
 
@@ -226,8 +232,10 @@ def _swept(net: Network, by_place: Ints, *, down: bool) -> Ints:
     bounds = _bounds(net.layer[by_place])
     place[by_place] = np.arange(net.n) - np.repeat(bounds[:-1], np.diff(bounds))
     start, other = rows(net.n, *((net.target, net.source) if down else (net.source, net.target)))
-    has = np.diff(start) > 0
     layers = range(1, len(bounds) - 1) if down else range(len(bounds) - 3, -1, -1)
+    if _is_narrow(net.n, bounds):
+        return _swept_plainly(net, by_place, place, bounds, start, other, layers)
+    has = np.diff(start) > 0
     result = by_place.copy()
     for at in layers:
         nodes = result[bounds[at] : bounds[at + 1]]
@@ -238,6 +246,42 @@ def _swept(net: Network, by_place: Ints, *, down: bool) -> Ints:
         result[bounds[at] : bounds[at + 1]] = nodes
         place[nodes] = np.arange(len(nodes))
     return result
+
+
+def _swept_plainly(
+    net: Network, by_place: Ints, place: Floats, bounds: Ints, start: Ints, other: Ints, layers: Sequence[int]
+) -> Ints:
+    """Do what `_swept` does, in lists."""
+    result, places, component = by_place.tolist(), place.tolist(), net.component.tolist()
+    begins, starts, others = bounds.tolist(), start.tolist(), other.tolist()
+    for at in layers:
+        low, high = begins[at], begins[at + 1]
+        if high - low < 2:
+            continue
+        nodes = result[low:high]
+        wanted = [(component[node], _mean(node, places, starts, others), i, node) for i, node in enumerate(nodes)]
+        wanted.sort()
+        for number, (*_, node) in enumerate(wanted):
+            result[low + number] = node
+            places[node] = float(number)
+    return np.array(result, dtype=np.int64)
+
+
+def _mean(node: int, values: list[float], start: list[int], other: list[int]) -> float:
+    """Return the mean of `values` over the neighbours of a node, its own without neighbours."""
+    low, high = start[node], start[node + 1]
+    if high - low == 1:
+        return values[other[low]]
+    if low == high:
+        return values[node]
+    total = 0.0
+    for neighbour in other[low:high]:
+        total += values[neighbour]
+    return total / (high - low)
+
+
+def _is_narrow(n: int, bounds: Ints) -> bool:
+    return n <= NARROW * (len(bounds) - 1)
 
 
 def _bounds(sorted_keys: Ints) -> Ints:
@@ -275,13 +319,16 @@ def _place(net: Network, by_place: Ints) -> Floats:
     downward = rows(net.n, net.target, net.source)
     upward = rows(net.n, net.source, net.target)
     count = len(bounds) - 1
-    for start, other, layers_in_turn in (
-        (*upward, range(count - 2, -1, -1)),
-        (*downward, range(1, count)),
-        (*upward, range(count - 2, -1, -1)),
-        (*downward, range(1, count)),
-        (*upward, range(count - 2, -1, -1)),
-    ):
+    turns = [(upward, range(count - 2, -1, -1)), (downward, range(1, count))] * 3
+    if _is_narrow(net.n, bounds):
+        slots = (slot - np.repeat(slot[bounds[:-1]], np.diff(bounds))).tolist()
+        fixed = (by_place.tolist(), slots, bounds.tolist(), segment.tolist())
+        lists = {id(pair): (pair[0].tolist(), pair[1].tolist()) for pair in (upward, downward)}
+        xs: list[float] = x.tolist()
+        for pair, layers_in_turn in turns[:-1]:
+            _pull_plainly(xs, *fixed, *lists[id(pair)], layers_in_turn)
+        return _side_by_side(np.array(xs), net.component)
+    for (start, other), layers_in_turn in turns[:-1]:
         _pull(x, by_place, slot, bounds, segment, start, other, layers_in_turn)
     return _side_by_side(x, net.component)
 
@@ -301,18 +348,9 @@ def _pull(
     begins: list[int] = bounds.tolist()
     for at in layers:
         low, high = begins[at], begins[at + 1]
-        if high - low == 1:
-            node = int(by_place[low])
-            neighbours = other[start[node] : start[node + 1]]
-            if len(neighbours):
-                x[node] = x[neighbours[0]] if len(neighbours) == 1 else x[neighbours].mean()
-        elif high - low <= NARROW:
-            slots = (slot[low:high] - slot[low]).tolist()
-            _pull_few(x, by_place[low:high].tolist(), slots, segment[low:high].tolist(), start, other)
-        else:
-            nodes = by_place[low:high]
-            wanted = np.where(has[nodes], _means(x, start, other, nodes), x[nodes])
-            x[nodes] = _spaced(wanted, slot[low:high] - slot[low], segment[low:high] - segment[low])
+        nodes = by_place[low:high]
+        wanted = np.where(has[nodes], _means(x, start, other, nodes), x[nodes])
+        x[nodes] = _spaced(wanted, slot[low:high] - slot[low], segment[low:high] - segment[low])
 
 
 def _spaced(wanted: Floats, slot: Floats, segment: Ints) -> Floats:
@@ -330,27 +368,35 @@ def _spaced(wanted: Floats, slot: Floats, segment: Ints) -> Floats:
     return placed
 
 
-def _pull_few(x: Floats, nodes: list[int], slots: list[float], segment: list[int], start: Ints, other: Ints) -> None:
-    """Do for a narrow layer what `_spaced` does, without arrays."""
-    free = []
-    for slot, node in zip(slots, nodes, strict=True):
-        low, high = int(start[node]), int(start[node + 1])
+def _pull_plainly(
+    x: list[float],
+    by_place: list[int],
+    slot: list[float],
+    bounds: list[int],
+    segment: list[int],
+    start: list[int],
+    other: list[int],
+    layers: Sequence[int],
+) -> None:
+    """Do what `_pull` and `_spaced` do, in lists; `slot` is counted from the begin of each layer."""
+    for at in layers:
+        low, high = bounds[at], bounds[at + 1]
         if high - low == 1:
-            wish = float(x[other[low]])
-        elif high > low:
-            wish = sum(float(x[i]) for i in other[low:high]) / (high - low)
-        else:
-            wish = float(x[node])
-        free.append(wish - slot)
-    right, left = free.copy(), free.copy()
-    for i in range(1, len(nodes)):
-        if segment[i] == segment[i - 1]:
-            right[i] = max(right[i], right[i - 1])
-    for i in range(len(nodes) - 2, -1, -1):
-        if segment[i] == segment[i + 1]:
-            left[i] = min(left[i], left[i + 1])
-    for i, node in enumerate(nodes):
-        x[node] = (left[i] + right[i]) / 2 + slots[i]
+            x[by_place[low]] = _mean(by_place[low], x, start, other)
+            continue
+        nodes, slots, segments = by_place[low:high], slot[low:high], segment[low:high]
+        free = [_mean(node, x, start, other) - own for node, own in zip(nodes, slots, strict=True)]
+        right, furthest, last = [], 0.0, -1
+        for wish, part in zip(free, segments, strict=True):
+            furthest = wish if part != last or wish > furthest else furthest
+            last = part
+            right.append(furthest)
+        last = -1
+        for i in range(len(free) - 1, -1, -1):
+            wish = free[i]
+            furthest = wish if segments[i] != last or wish < furthest else furthest
+            last = segments[i]
+            x[nodes[i]] = (furthest + right[i]) / 2 + slots[i]
 
 
 def _side_by_side(x: Floats, component: Ints) -> Floats:

@@ -8,7 +8,6 @@ import pyarrow as pa
 
 from kit.errors import ArgumentError
 from kit.store.store import Store
-from kit.syncropel.canonical import hash_levels
 from kit.table import Table
 from kit.trace.amendments import View
 from kit.trace.record_view import view_sql
@@ -78,14 +77,14 @@ def refs(
     store: Store, *, kind: Many = None, ref: Ref | Iterable[Ref] | None = None, run: str | None = None,
     view: View | None = None,
 ) -> Table:  # fmt: skip
-    """Return one row per reference of a record: the columns of `record_refs`, then thread, actor and act of the record.
+    """Return one row per reference of a record: the first columns of `record_refs`, then thread, actor and act of the record.
 
     With a view the references are those of the bodies that it shows: an erased record has none.
     """
     found = records(store, ref=ref, run=run, view=view, where="canonical AND id IS NOT NULL")
     table = found.sql(
         """SELECT run, id, position, item.kind AS kind, item.ref_id AS ref_id, ref_key(item.ref_id) AS ref_key, thread, actor, act
-           FROM (SELECT run, id, thread, actor, act, generate_subscripts(refs, 1)::BIGINT AS position, unnest(refs) AS item
+           FROM (SELECT run, id, thread, actor, act, generate_subscripts(refs, 1)::BIGINT - 1 AS position, unnest(refs) AS item
                  FROM (SELECT *, body_refs(body) AS refs FROM self))
            ORDER BY run, id, position"""
     ).arrow()
@@ -101,6 +100,8 @@ def record_levels(store: Store, run: str | None = None, thread: str | None = Non
     form, has no hashes. L0 is exact and must not leave its namespace.
     """
     import json
+
+    from kit.syncropel.canonical import hash_levels  # here, so that a store opens without the family
 
     found = store.execute(
         """SELECT run, id, act, body::VARCHAR FROM records

@@ -16,15 +16,18 @@ AMENDED = pa.schema(
         ("run", pa.string()),
         ("place", pa.int64()),
         ("id", pa.string()),
-        ("amendment", pa.string()),
+        ("what", pa.string()),
         ("older", pa.bool_()),
         ("target", pa.string()),
         ("outcome", pa.string()),
-        ("value", pa.string()),
+        ("old_kind", pa.string()),
+        ("new_kind", pa.string()),
+        ("scope", pa.string()),
+        ("to_publisher", pa.string()),
         ("owner", pa.string()),
-        ("revised", pa.string()),
+        ("revised_fields", pa.string()),
         ("actor", pa.string()),
-        ("authority", pa.string()),
+        ("by", pa.string()),
         ("thread", pa.string()),
         ("clock", pa.int64()),
         ("effective_at", pa.timestamp("us", tz="UTC")),
@@ -70,7 +73,7 @@ def records_view(store: Store, run: str | None = None, view: View | None = None)
 def amended(store: Store, run: str | None = None, view: View | None = None) -> pa.Table:
     """Return one row per amendment and target with its `outcome` in `view`, see `kit.trace.amendments.fold`.
 
-    `owner` is who owns the scope after a claim or a transfer; `revised` is JSON text.
+    `owner` is who owns the scope after a claim or a transfer; `revised_fields` is JSON text.
     """
     rows = [row for made in _folds(store, run, View() if view is None else view) for row in made.outcomes]
     return pa.Table.from_pylist(rows, schema=AMENDED)

@@ -4,7 +4,6 @@ import json
 from collections import defaultdict
 from typing import Any
 
-import networkx as nx
 import numpy as np
 import pyarrow as pa
 
@@ -92,6 +91,8 @@ def thread_graph(records: pa.Table) -> Graph:
     in `sub_thread` has an edge `delegation` to the first INTEND of that thread, where it is among the records. `guessed` is
     False throughout; `back` marks edges that close a ring.
     """
+    import networkx as nx  # here, so that a store opens without it
+
     made: Graph = nx.DiGraph()
     rows: list[dict[str, Any]] = records.to_pylist()
     for row in rows:

@@ -1,6 +1,6 @@
 """Streams out of logs on disk: start positions, eviction, the seam between history and new entries, replays."""
 
-import gc
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,8 +26,10 @@ from kit.auki import (
     TimeTransformFrame,
     payload,
     registry,
+    rows_from_logs,
     sim,
 )
+from kit.auki.discovery import discover
 from kit.auki.log_source import LogFeed, ServedLog
 from kit.auki.sample import values_of
 from kit.auki.segment import segment_paths
@@ -360,7 +362,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=50)
 @given(steps, st.integers(0, 15), st.sampled_from(["latest", "from_start"]))
 def test_auki_17_no_entry_is_lost_or_repeated_at_the_seam(
     tmp_path_factory: pytest.TempPathFactory, plan: list[tuple[str, int]], history: int, position: str
@@ -399,8 +401,49 @@ def test_closing_a_feed_of_a_log_holds_no_file_open(tmp_path: Path) -> None:
     feed = LogFeed(tmp_path / "mic", "audio", ReadFrom.from_start())
     feed.poll()
     feed.close()
-    gc.collect()
     for path in segment_paths(tmp_path / "mic" / "segments"):
         path.unlink()
     assert feed.poll() is None
     assert CameraFrame(b"").dynamic_intrinsics is None
+
+
+@pytest.mark.parametrize("codec", ["pb", "cbor"])
+def test_the_logs_of_the_sample_are_listed_as_its_catalog_says_and_stream_whole(codec: str) -> None:
+    folder = Path(__file__).parent / "data" / codec
+    catalog = {row["resource_id"]: row for row in json.loads((folder / "catalog.json").read_text())}
+    producer, consumer = peers()
+    for log in discover(folder).logs:
+        sim.serve_log(producer, log)
+    rows = consumer.fetch_resources_catalog(producer.local_peer_id)
+    assert {row.resource_id for row in rows} == catalog.keys() and len(rows) == 9
+    for row in rows:
+        listed = catalog[row.resource_id]
+        for block in ("variant", "state", "extent", "available", "sensor", "pose"):
+            assert getattr(row, block) == listed.get(block)
+        request = StreamRequest(row.resource_id, "galbot", ReadFrom.from_start())
+        if row.variant == "time_transform_log":
+            subscription = consumer.open_time_transform_stream(
+                producer.local_peer_id, row.resource_id, ReadFrom.from_start()
+            )
+        else:
+            subscription = consumer.open_stream_with_request(producer.local_peer_id, request)
+        with pytest.raises(StreamEndOfStream if row.state == "sealed" else StreamIdleError):
+            read = []
+            for entry in subscription.entries():
+                read.append(entry)
+        assert [entry.seq for entry in read] == list(range(listed["available"]["entries"]))
+
+
+@pytest.mark.parametrize("codec", ["pb", "cbor"])
+def test_the_catalog_of_a_recording_is_made_from_its_logs(codec: str) -> None:
+    folder = Path(__file__).parent / "data" / codec
+    catalog = {row["resource_id"]: row for row in json.loads((folder / "catalog.json").read_text())}
+    rows = rows_from_logs(folder)
+    assert {row.resource_id for row in rows} == catalog.keys()
+    for row in rows:
+        assert (row.available, row.sensor) == (
+            catalog[row.resource_id]["available"],
+            catalog[row.resource_id].get("sensor"),
+        )
+    assert {row.state for row in rows_from_logs(folder, sealed=True)} == {"sealed"}
+    assert all(row.extent is not None for row in rows_from_logs(folder, sealed=True))

@@ -413,7 +413,7 @@ rows = st.sampled_from(sorted(manifests)).flatmap(
 )
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(rows)
 def test_auki_4_a_row_survives_json_and_comes_out_the_same_again(row: dict[str, Any]) -> None:
     entry = ResourceEntry.from_dict(row)
@@ -423,7 +423,7 @@ def test_auki_4_a_row_survives_json_and_comes_out_the_same_again(row: dict[str, 
     assert isinstance(entry.lint(), list)
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(st.text(max_size=40) | st.recursive(st.none() | st.booleans() | st.floats() | texts, st.lists).map(json.dumps))
 def test_no_text_does_worse_than_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"^invalid ResourceEntry JSON: "):

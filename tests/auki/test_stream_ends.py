@@ -15,6 +15,7 @@ from kit.auki import (
     StreamDecision,
     StreamDeclined,
     StreamItem,
+    StreamProtocolError,
     StreamUnreachable,
     sim,
 )
@@ -167,3 +168,21 @@ def test_auki_18_a_dead_or_foreign_peer_is_unreachable() -> None:
             call(producer.local_peer_id, "cam")
     with pytest.raises(StreamUnreachable, match="is no member"):
         consumer.open_pose_stream("nobody", "cam")
+
+
+def test_auki_18_a_frame_above_16_mib_breaks_the_protocol() -> None:
+    frames = [bytes(16 << 20), bytes((16 << 20) + 1), b"never sent"]
+    source = (StreamItem(timestamp_ns=0, payload=CameraFrame(frame)) for frame in frames)
+    *_, subscription = open_camera(camera(source))
+    entries = subscription.entries()
+    assert len(next(entries).payload) == 16 << 20
+    with pytest.raises(StreamProtocolError, match="16,777,217 bytes is longer than 16,777,216"):
+        next(entries)
+    with pytest.raises(StopIteration):
+        next(entries)
+
+
+def test_a_request_that_is_none_is_a_type_error() -> None:
+    producer, consumer = pair(None)
+    with pytest.raises(TypeError, match="request must be a StreamRequest, not str"):
+        consumer.open_stream_with_request(producer.local_peer_id, "cam")  # type: ignore[arg-type]

@@ -262,6 +262,7 @@ def cosmo_survives(obj: dict[str, Any]) -> bool:
     return printable and isinstance(obj.get("payload", {}), dict | list | str)
 
 
+@pytest.mark.servers
 def test_validate_reports_what_cosmo_validate_reports(tmp_path: Path) -> None:
     lines = [line for line in odd_lines() if cosmo_survives(json.loads(line))]
     assert len(lines) > 90

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 import kit
 from benchmarks.generate import generate
 from kit.notebook.study import Study
@@ -17,14 +19,18 @@ def rebuilt(study: Study, path: Path) -> bytes:
     return b"\n".join(lines) + (b"" if source["tail"] is not None else b"\n")
 
 
-def test_a_capture_is_rebuilt_from_rows_duplicates_and_quarantine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1_500, pytest.param(8_000, marks=pytest.mark.long)])
+def test_a_capture_is_rebuilt_from_rows_duplicates_and_quarantine(tmp_path: Path, count: int) -> None:
     path = tmp_path / "capture.jsonl"
-    generate(path, 8_000, bad=0.1)
+    generate(path, count, bad=0.1)
     lines = [line.strip(b" \t\r") and line for line in path.read_bytes().removesuffix(b"\n").split(b"\n")]
     path.write_bytes(b"\n".join(lines))
     with kit.load(path) as study:
         assert rebuilt(study, path) == path.read_bytes()
-        for number in [*range(1, 400), *(row["line"] for row in study.sql("select line from duplicates").rows())]:
+        for number in [
+            *range(1, count // 20),
+            *(row["line"] for row in study.sql("select line from duplicates").rows()),
+        ]:
             assert study.raw("capture", 1, number) == (lines[number - 1] or None)
 
 

@@ -47,6 +47,7 @@ def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     process.communicate()
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_second_process_is_told_who_has_the_file_and_what_to_do(
     holder: "subprocess.Popen[str]", tmp_path: Path, read_only: bool
@@ -79,6 +80,7 @@ kit.open(sys.argv[1]).load(sys.argv[2])
 """
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize("where", ["reading", "settling", "finishing"])
 def test_a_load_that_is_killed_leaves_the_store_as_it_was_and_can_be_repeated(tmp_path: Path, where: str) -> None:
     truth = generate(tmp_path / "capture.jsonl", 8_000, bad=0.02)
@@ -95,6 +97,7 @@ def test_a_load_that_is_killed_leaves_the_store_as_it_was_and_can_be_repeated(tm
         assert (report.rows, report.duplicates) == (truth["rows"], truth["duplicates"])
 
 
+@pytest.mark.servers
 @pytest.mark.long
 def test_a_load_that_is_killed_at_any_moment_can_be_repeated(tmp_path: Path) -> None:
     truth = generate(tmp_path / "capture.jsonl", 60_000, bad=0.01)
@@ -120,6 +123,7 @@ def test_a_load_that_is_killed_at_any_moment_can_be_repeated(tmp_path: Path) -> 
         assert study.load(tmp_path / "capture.jsonl", run="last").rows == truth["rows"]
 
 
+@pytest.mark.servers
 def test_a_reader_is_told_that_a_killed_load_is_to_be_taken_out_first(tmp_path: Path) -> None:
     store = tmp_path / "a.duckdb"
     kit.open(store).close()
@@ -189,6 +193,7 @@ study.close()
 """
 
 
+@pytest.mark.servers
 def test_a_file_that_may_not_grow_is_a_full_disk(tmp_path: Path) -> None:
     generate(tmp_path / "capture.jsonl", 30_000)
     process = python(LIMITED, str(tmp_path / "a.duckdb"), str(tmp_path / "capture.jsonl"))

@@ -135,14 +135,14 @@ def test_wrapped_and_bare_lines_may_alternate(connection: duckdb.DuckDBPyConnect
 
 
 @pytest.mark.parametrize("level", ["loose", "validate", "strict"])
-@settings(max_examples=40, phases=PHASES)
+@settings(max_examples=12, phases=PHASES)
 @given(texts=st.lists(record_texts() | mutated(record_texts()), min_size=1, max_size=12))
 def test_both_ways_agree_on_any_text(connection: duckdb.DuckDBPyConnection, level: Any, texts: list[str]) -> None:
     check(connection, level, texts)
 
 
 @pytest.mark.long
-@settings(max_examples=4000, phases=PHASES)
+@settings(max_examples=1500, phases=PHASES)
 @given(texts=st.lists(record_texts() | mutated(record_texts()), min_size=1, max_size=12))
 def test_both_ways_agree_on_very_many_texts(connection: duckdb.DuckDBPyConnection, texts: list[str]) -> None:
     check(connection, "loose", texts)

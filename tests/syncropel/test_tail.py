@@ -5,18 +5,13 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from syncropel_wire import ME, Wire
 
-from kit.errors import SourceError
 from kit.syncropel import Arrival, Client, SubscribeError
-from kit.syncropel.sse import Frame, FrameReader
 from kit.syncropel.testing import MockKernel
 
 QUICK: dict[str, Any] = {"reconnect_base_s": 0.001, "reconnect_max_s": 0.01}
@@ -59,55 +54,6 @@ def record_event(number: int, *, id: str | None = None) -> bytes:
 
 def stream(*chunks: bytes) -> Callable[[], httpx.Response]:
     return lambda: httpx.Response(200, headers={"content-type": "text/event-stream"}, content=b"".join(chunks))
-
-
-# Frames
-
-
-FRAMES = [
-    Frame("record.created", '{"a":1}', "7"),
-    Frame("", "first\nsecond\n", None),
-    Frame("heartbeat", "{}", None),
-    Frame("x", " é\u2028 \u0085", "8"),
-]
-TEXT = (
-    ': comment\nid: 7\nevent: record.created\ndata: {"a":1}\n\n'
-    "data: first\r\ndata:second\r\ndata\r\n\r\nretry: 5\n\nid: only\n\n\n"
-    "event: heartbeat\ndata:{}\n\n"
-    "id:8\nevent:x\ndata:  é\u2028 \u0085\n\ndata: unfinished\n"
-)
-
-
-@settings(max_examples=60)
-@given(cuts=st.lists(st.integers(0, len(TEXT.encode())), max_size=12))
-def test_frames_are_the_same_however_the_bytes_are_cut(cuts: list[int]) -> None:
-    data, reader = TEXT.encode(), FrameReader()
-    places = [0, *sorted(cuts), len(data)]
-    found = [frame for a, b in pairwise(places) for frame in reader.feed(data[a:b])]
-    assert found == FRAMES
-
-
-def test_a_frame_may_begin_with_a_mark_of_byte_order_and_an_id_has_no_nul() -> None:
-    assert FrameReader().feed(b"\xef\xbb\xbfdata: a\n\n") == [Frame("", "a", None)]
-    assert FrameReader().feed(b"id: a\0b\ndata: a\n\n") == [Frame("", "a", None)]
-
-
-@pytest.mark.parametrize("chunks", [[b"data: " + b"x" * 200], [b"x" * 10] * 20, [b"\n"] * 200 + [b"data: a\n"] * 200])
-def test_a_frame_has_a_length_it_cannot_pass(chunks: list[bytes]) -> None:
-    reader = FrameReader(max_bytes=100)
-    with pytest.raises(SourceError, match="longer than 100 bytes"):
-        for chunk in chunks:
-            reader.feed(chunk)
-
-
-def test_many_frames_and_empty_lines_are_no_long_frame() -> None:
-    reader = FrameReader(max_bytes=100)
-    assert sum(len(reader.feed(b"data: a\n\n\n\n: x\n\n")) for _ in range(100)) == 100
-
-
-def test_bytes_that_are_no_text_are_refused() -> None:
-    with pytest.raises(SourceError, match="no UTF-8"):
-        FrameReader().feed(b"data: \xff\n\n")
 
 
 # Over a real connection
@@ -155,41 +101,6 @@ def test_syncropel_28_the_async_tail_survives_the_same(kernel: MockKernel) -> No
     assert (counts["connections"], counts["repeats"]) == (4, 0)
 
 
-def test_a_subscription_calls_back_through_cuts(kernel: MockKernel) -> None:
-    opened: list[int] = []
-    errors: list[SubscribeError] = []
-
-    async def course(url: str) -> list[int]:
-        got: list[dict[str, Any]] = []
-        enough = asyncio.Event()
-
-        def callback(record: dict[str, Any]) -> None:
-            got.append(record)
-            if len(got) == 3:
-                enough.set()
-            raise KeyError("a callback that fails")
-
-        async with Client(identity=ME, endpoint=url) as client:
-            kernel.cut_next_watch(1)
-            subscription = client.subscribe(
-                "t", callback, since_clock=0, on_error=errors.append, on_open=lambda: opened.append(1), **QUICK
-            )
-            assert (subscription.thread, subscription.transport_name, subscription.closed) == ("t", "sse", False)
-            for number in (1, 2, 3):
-                await client.emit(act="PUT", kind="a.b.c", body={"n": number}, thread="t", clock=number)
-            await asyncio.wait_for(enough.wait(), 20)
-            await subscription.wait_closed(timeout=0)
-            assert not subscription.closed
-        # The end of the client is the end of its subscriptions.
-        assert subscription.closed
-        assert subscription.cursor in ("2", "3")
-        return numbers(got)
-
-    with kernel.serve() as served:
-        assert asyncio.run(course(served.url)) == [1, 2, 3]
-    assert (len(opened), [error.reason for error in errors]) == (2, ["transport_error"])
-
-
 def test_a_tail_ends_at_once_when_another_thread_closes_it(kernel: MockKernel, client: Client) -> None:
     emit(client, 1)
     batches: list[list[Arrival]] = []
@@ -222,6 +133,28 @@ def test_a_tail_that_waits_to_connect_again_ends_at_once_too() -> None:
         return await tail.run(print)
 
     assert asyncio.run(course()) == 0
+
+
+def test_the_end_of_a_client_is_the_end_of_its_tails(kernel: MockKernel) -> None:
+    opened, ended = threading.Event(), []
+    with kernel.serve() as served:
+        with Client(identity=ME, endpoint=served.url) as client:
+            tail = client.tail_sync("t", on_open=opened.set)
+            thread = threading.Thread(target=lambda: ended.append(tail.run(print)))
+            thread.start()
+            assert opened.wait(20)
+        thread.join(20)
+        assert ended == [0]
+
+        async def course() -> int:
+            client = Client(identity=ME, endpoint=served.url)
+            opened = asyncio.Event()
+            running = asyncio.create_task(client.tail("t", on_open=opened.set).run(print))
+            await asyncio.wait_for(opened.wait(), 20)
+            await client.close()
+            return await asyncio.wait_for(running, 20)
+
+        assert asyncio.run(course()) == 0
 
 
 def test_an_async_tail_ends_at_once_while_it_waits_for_the_server(kernel: MockKernel) -> None:
@@ -500,44 +433,6 @@ def test_a_hook_that_raises_changes_nothing_but_a_log_line(caplog: pytest.LogCap
     with pytest.raises(SubscribeError):
         next(tail)
     assert sum("hook raised KeyError" in record.getMessage() for record in caplog.records) == 4
-
-
-def test_what_cannot_be_followed_is_refused_at_once() -> None:
-    client = Wire().client()
-
-    async def course() -> None:
-        with pytest.raises(ValueError, match="subscribe requires a non-empty thread id"):
-            client.subscribe("", print)
-        with pytest.raises(TypeError, match="subscribe requires a callback"):
-            client.subscribe("t", None)  # type: ignore[arg-type]
-        await client.close()
-        with pytest.raises(RuntimeError, match="closed"):
-            client.subscribe("t", print)
-
-    with pytest.raises(RuntimeError):
-        client.subscribe("t", print)
-    for follow in (client.tail, client.tail_sync):
-        with pytest.raises(ValueError):
-            follow("")
-    asyncio.run(course())
-
-
-def test_a_subscription_may_have_a_transport_of_its_own(kernel: MockKernel) -> None:
-    async def course() -> list[int]:
-        got: list[dict[str, Any]] = []
-        async with Wire(httpx.ConnectError("m")).client() as client:
-            subscription = client.subscribe("t", got.append, since_clock=0, transport=kernel.transport())
-            async with Client(identity=ME, transport=kernel.transport()) as other:
-                await other.emit(act="PUT", kind="a.b.c", body={"n": 1}, thread="t", clock=1)
-            for _ in range(2000):
-                if got:
-                    break
-                await asyncio.sleep(0.005)
-            subscription.close()
-            await subscription.wait_closed(20)
-            return numbers(got)
-
-    assert asyncio.run(course()) == [1]
 
 
 def test_waits_between_tries_are_the_same_after_the_same_seed() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kit.store.store import Store
-from kit.trace.forest import LABELS
+from kit.trace.forest import LABELS, forest
 from kit.trace.structure import coverage, structure
 from tests.trace import generated
 
@@ -261,3 +261,24 @@ def test_the_registry_is_folded_from_the_bus() -> None:
         thin,
     ]
     assert store.execute(f"SELECT {columns} FROM neurons ORDER BY neuron_id") == known(None)
+
+
+def test_further_lines_with_an_id_are_counted_at_its_event() -> None:
+    made = generated.Made()
+    odd = generated.oddities(made)
+    store = generated.store_of(made)
+    repeats = [odd["twice"], odd["lost"], odd["lost"]]
+    store.append("duplicates", pa.table({"run": ["capture"] * 3, "source_id": [1] * 3, "id": repeats}))
+    store.append("duplicates", pa.table({"run": ["other"], "source_id": [2], "id": [odd["lost"]]}))
+    grown = forest(store)
+    surplus = dict(zip(structure(store)["id"].to_pylist(), grown.surplus.tolist(), strict=True))
+    assert {name: count for name, count in surplus.items() if count} == {odd["twice"]: 2, odd["lost"]: 2}
+
+
+def test_a_collision_of_hashes_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = generated.everything(4, rounds=1)
+    store = generated.store_of(made, run="a")
+    made.load(store, run="b")
+    expected = structure(store)
+    monkeypatch.setattr("kit.trace.lookup.mixed", lambda key, run: key % 5)
+    assert structure(store).equals(expected)

@@ -1,0 +1,30 @@
+"""Sensor logs of a store on one clock and in one frame, and beside what agents and records say."""
+
+from kit.align.decode import decoded
+from kit.align.join import align
+from kit.align.locate import pose, transform, transform_points
+from kit.align.logs import LogEntry, find_log, payload
+from kit.align.mapping import Utc, utc_mapping
+from kit.align.overview import log_coverage, log_overview
+from kit.align.paths import Paths, paths
+from kit.align.time import clock_offsets, clock_reports, convert_time
+
+__all__ = [
+    "LogEntry",
+    "Paths",
+    "Utc",
+    "align",
+    "clock_offsets",
+    "clock_reports",
+    "convert_time",
+    "decoded",
+    "find_log",
+    "log_coverage",
+    "log_overview",
+    "paths",
+    "payload",
+    "pose",
+    "transform",
+    "transform_points",
+    "utc_mapping",
+]

@@ -1,0 +1,143 @@
+"""Readings of one clock as readings of another, as tables; what each clock does."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import ArrayLike
+
+from kit.align.paths import Paths
+from kit.auki import clock_report
+from kit.auki.clock import DISCONTINUOUS, EXTRAPOLATED, FLAGS, GAP, UNKNOWN, Method, Readings
+from kit.auki.clock_graph import ClockName
+
+NOTED = (EXTRAPOLATED, DISCONTINUOUS, GAP)
+REPORTS = pa.schema(
+    [
+        ("log_id", pa.string()),
+        ("from_clock", pa.string()),
+        ("to_clock", pa.string()),
+        ("samples", pa.int64()),
+        ("first_ns", pa.int64()),
+        ("last_ns", pa.int64()),
+        ("drift_ppm", pa.float64()),
+        ("steps", pa.int64()),
+        ("largest_step_ns", pa.int64()),
+        ("uncertainty_median_ns", pa.int64()),
+        ("uncertainty_max_ns", pa.int64()),
+        ("longest_gap_ns", pa.int64()),
+        ("left_out", pa.int64()),
+    ]
+)
+OFFSETS = pa.schema(
+    [
+        ("log_id", pa.string()),
+        ("from_clock", pa.string()),
+        ("to_clock", pa.string()),
+        ("ts_ns", pa.int64()),
+        ("offset_ns", pa.int64()),
+        ("change_ns", pa.int64()),
+        ("stretch", pa.int64()),
+        ("uncertainty_ns", pa.int64()),
+    ]
+)
+
+
+def convert_time(
+    paths: Paths,
+    ts_ns: ArrayLike,
+    from_clock: ClockName,
+    to_clock: ClockName,
+    *,
+    method: Method = "linear",
+    extrapolate: bool = True,
+) -> pa.Table:
+    """Return readings of one clock as readings of another, exact to the nanosecond (spec/auki.md 4.3).
+
+    Columns: from_ns, to_ns (NULL where unknown), uncertainty_ns, extrapolated, discontinuous, gap. Before the first and
+    after the last sample of a log its offset is held and the row flagged; with `extrapolate=False` it is NULL. Where a
+    clock steps, the offset before the step is held. A clock's name may carry its peer, `peer/id`, which is needed where
+    several have the id. Raises NoClockPath, naming the clocks that are reached, and ArgumentError for floats.
+    """
+    begin = np.atleast_1d(np.asarray(ts_ns))
+    read = readings(paths, begin, from_clock, to_clock, method=method, extrapolate=extrapolate)
+    return pa.table(
+        {
+            "from_ns": pa.array(begin.astype(np.int64)),
+            "to_ns": pa.array(read.ns, pa.int64(), mask=~read.known),
+            "uncertainty_ns": pa.array(read.uncertainty_ns, pa.int64(), mask=~read.known),
+            **{FLAGS[flag]: pa.array(read.flagged(flag)) for flag in NOTED},
+        }
+    )
+
+
+def readings(
+    paths: Paths,
+    ts_ns: ArrayLike,
+    from_clock: ClockName,
+    to_clock: ClockName,
+    *,
+    method: Method = "linear",
+    extrapolate: bool = True,
+) -> Readings:
+    """Return the same as NumPy columns. A clock that no log names is itself, and nothing else."""
+    if from_clock == to_clock and str(from_clock) not in {
+        name for clock in paths.clocks.clocks() for name in (clock.id, str(clock))
+    }:
+        ns = np.atleast_1d(np.asarray(ts_ns)).astype(np.int64)
+        return Readings(ns, np.zeros(len(ns), np.int64), np.zeros(len(ns), np.uint8))
+    return paths.clocks.convert(ts_ns, from_clock, to_clock, method=method, extrapolate=extrapolate)
+
+
+def flag_lists(read: Readings) -> pa.Array:
+    """Return the flags of readings as lists of words."""
+    words = [[FLAGS[flag] for flag in NOTED if bits & flag] for bits in range(2 * UNKNOWN)]
+    return pa.array([words[bits] for bits in read.flags.tolist()], pa.list_(pa.string()))
+
+
+def clock_reports(paths: Paths) -> pa.Table:
+    """Return one row per clock log: samples, span, drift in ppm (Theil-Sen), steps, uncertainty, longest gap.
+
+    Columns: log_id, from_clock, to_clock, samples, first_ns, last_ns, drift_ppm (NULL where unknown), steps, largest_step_ns,
+    uncertainty_median_ns, uncertainty_max_ns, longest_gap_ns, left_out; times on the from-clock.
+    """
+    rows: list[dict[str, Any]] = []
+    for edge in paths.clocks.edges:
+        told = clock_report.report(edge.samples)
+        largest = max((step.size_ns for step in told.steps), key=abs, default=0)
+        rows.append(
+            {
+                "log_id": edge.log_id,
+                "from_clock": str(edge.begin),
+                "to_clock": str(edge.end),
+                "samples": told.samples,
+                "first_ns": told.first_ns,
+                "last_ns": told.last_ns,
+                "drift_ppm": told.drift_ppm,
+                "steps": len(told.steps),
+                "largest_step_ns": largest,
+                "uncertainty_median_ns": told.uncertainty_median_ns,
+                "uncertainty_max_ns": told.uncertainty_max_ns,
+                "longest_gap_ns": told.longest_gap_ns,
+                "left_out": told.left_out,
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=REPORTS)
+
+
+def clock_offsets(paths: Paths, logs: Sequence[str] | None = None) -> pa.Table:
+    """Return the samples of clock logs, each with its change since the first of its stretch between steps.
+
+    Columns: log_id, from_clock, to_clock, ts_ns, offset_ns, change_ns, stretch, uncertainty_ns.
+    """
+    found = []
+    for edge in paths.clocks.edges:
+        if logs is not None and edge.log_id not in logs:
+            continue
+        samples = clock_report.offsets(edge.samples)
+        named = {"log_id": edge.log_id, "from_clock": str(edge.begin), "to_clock": str(edge.end)}
+        columns = {name: pa.repeat(text, len(samples)) for name, text in named.items()}
+        columns |= {name: samples[name] for name in OFFSETS.names[3:]}
+        found.append(pa.table(columns).cast(OFFSETS))
+    return pa.concat_tables(found) if found else OFFSETS.empty_table()
