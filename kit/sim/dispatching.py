@@ -290,6 +290,7 @@ class Dispatching(Hooks):
         self.on_signal("STOPPED", found.append, trace_id=trace_id)
         await self.emit_stop(trace_id=trace_id, rollback=rollback, reason=reason)
         await self.synapse.sleep(timeout_s)
+        self.handlers["STOPPED"] = [kept for kept in self.handlers["STOPPED"] if kept.function != found.append]
         return found
 
     # Answers

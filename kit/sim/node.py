@@ -127,7 +127,7 @@ class Node:
 
     def spawn(self, body: Coroutine[Any, Any, Any], name: str, task: Envelope | None = None) -> Process:
         """Run a coroutine that ends with this Dendrite; what it raises is kept in `synapse.errors`."""
-        process = self.synapse.kernel.spawn(self._guarded(body), name)
+        process = self.synapse.spawn(self._guarded(body), name)
         if task is not None:
             process.ambient = (self, task.trace_id, task.id)  # type: ignore[attr-defined]
         self._processes[process] = None

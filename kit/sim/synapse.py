@@ -21,6 +21,7 @@ from kit.kernel.event import Sleep
 from kit.sim.distribution import Distribution
 from kit.sim.duration import START_US, Duration, microseconds
 from kit.sim.envelope import Envelope, Json
+from kit.sim.eventloop import KernelLoop, bridged, in_force
 from kit.sim.link import Links
 from kit.sim.mint import Mint
 from kit.sim.tape import BATCH, Tape
@@ -66,6 +67,9 @@ class Synapse:
         self._delivery = self.kernel.port(self._deliver)
         self.errors: list[tuple[str, BaseException]] = []
         """What handlers raised: the Dendrite and the error. As in the original it disturbs nobody else."""
+        self._loop = KernelLoop(  # type: ignore[abstract]
+            self.kernel, lambda error: self.errors.append(("asyncio", error))
+        )
         self.events = 0
         """How many things have happened."""
         self._mint = Mint(self.random("ids"))
@@ -128,8 +132,8 @@ class Synapse:
         return (self.kernel.now - START_US) / 1e6
 
     def spawn(self, body: Coroutine[Any, Any, Any] | Generator[Any, Any, Any], name: str | None = None) -> Process:
-        """Run a coroutine in virtual time."""
-        return self.kernel.spawn(body, name)
+        """Run a coroutine in virtual time; it may wait for what asyncio offers too."""
+        return self.kernel.spawn(bridged(self.kernel, body), name or getattr(body, "__name__", "process"))
 
     def run(self, until: "Duration | Coroutine[Any, Any, Any] | None" = None) -> Any:
         """Let virtual time pass: until a coroutine returns (its value is returned), up to a time, or to the end.
@@ -139,8 +143,9 @@ class Synapse:
         with ExitStack() as stack:
             stack.enter_context(ids.driven(self.stamp, self.random("kit ids").getrandbits))
             stack.enter_context(_seldom_collected())
+            stack.enter_context(in_force(self._loop))
             if isinstance(until, Coroutine):
-                return self._run_to(self.kernel.spawn(until, "main"))
+                return self._run_to(self.spawn(until, "main"))
             happened = self.kernel.run(None if until is None else START_US + microseconds(until))
             self.events += happened
             return happened

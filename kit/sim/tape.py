@@ -18,7 +18,7 @@ from kit.sim.envelope import Envelope
 
 BATCH = 16_384
 """Signals in a full batch; the digest depends on it, so it does not change."""
-SPILL_ROWS = 1_000_000
+SPILL_ROWS = 250_000
 """Signals that stay in memory; what is older goes to Parquet files."""
 
 _LIST = pa.list_(pa.string())

@@ -1,6 +1,8 @@
 """The canonical sequences: as the specification writes them, and as the published package makes them."""
 
+import asyncio
 import re
+from typing import Any
 
 import pytest
 from sequences import SCRIPTS, Line, rollback, run_kit, run_peer, sim_api
@@ -108,6 +110,14 @@ def test_cosmonapse_51_the_sequences_of_the_specification_are_made_line_for_line
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_cosmonapse_51_the_published_package_makes_the_same_sequences(name: str) -> None:
     assert run_kit(SCRIPTS[name]) == run_peer(SCRIPTS[name])
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_sequences_are_the_same_where_agents_sleep_with_asyncio(name: str) -> None:
+    async def script(api: Any, bus: Any, sleep: Any) -> None:
+        await SCRIPTS[name](api, bus, asyncio.sleep)
+
+    assert run_kit(script) == run_kit(SCRIPTS[name])
 
 
 def test_cosmonapse_33_every_node_that_worked_says_what_it_stopped() -> None:
