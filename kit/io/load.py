@@ -25,7 +25,7 @@ from kit.io.streams import Peekable, decompressed
 from kit.store.migration import undo_all
 from kit.store.store import Store
 from kit.store.transaction import Known, Load
-from kit.typing import Progress, Reader
+from kit.typing import Progress, Reader, Row, RunSource
 
 DATABASE = Kind("lines", "database")
 BOM_NOTE = "began with a byte-order mark"
@@ -55,14 +55,15 @@ def load(
     # A file that is named twice, as by overlapping patterns, is one source.
     found = list({item.path or item.dsn or id(item): item for item in inputs(source)}.values())
     with store.loading:
-        loaded, (reasons, flags, reencoded) = _loaded(store, run, found, level, shown)
+        row = source.run_row() if isinstance(source, RunSource) else None
+        loaded, (reasons, flags, reencoded) = _loaded(store, run, found, level, shown, row)
     seconds = time.monotonic() - begun
     timing = Timing(seconds, sum(source.bytes for source in loaded), sum(source.new_lines for source in loaded))
     return LoadReport(run, tuple(loaded), reasons, flags, reencoded, timing)
 
 
 def _loaded(
-    store: Store, run: str, found: list[Input], level: Level, progress: Progress
+    store: Store, run: str, found: list[Input], level: Level, progress: Progress, row: Row | None
 ) -> tuple[list[SourceCounts], Findings]:
     """Load in two transactions: lines are appended in the first, and accounted for in the second.
 
@@ -83,6 +84,8 @@ def _loaded(
                 source.settle(load, progress)
             load.recount({source_id for source in pending for source_id in source.touched})
             load.finish([account for source in pending if (account := source.account()) is not None])
+            if row is not None:
+                load.describe(row)
             # Read at the end: a later source can make duplicates of the rows of an earlier one.
             counts = source_counts(connection, run, {source.source_id: source.new_lines for source in pending})
             return counts, findings(connection, run, [source.source_id for source in pending])
