@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         export,
         palette,
         plot,
+        sim,
         syncropel,
         trace,
     )
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from kit.ids import seeded
     from kit.io.report import LoadReport
     from kit.notebook.demo import demo
+    from kit.notebook.namespace import Namespace
     from kit.notebook.study import Study
     from kit.notebook.study import load_study as load
     from kit.notebook.study import open_study as open
@@ -44,6 +46,7 @@ __version__ = "0.1.0"
 __all__ = [
     "KitError",
     "LoadReport",
+    "Namespace",
     "Study",
     "Table",
     "Thread",
@@ -62,6 +65,7 @@ __all__ = [
     "palette",
     "plot",
     "seeded",
+    "sim",
     "syncropel",
     "trace",
 ]
@@ -69,6 +73,7 @@ __all__ = [
 _NAMES = {
     "KitError": ("kit.errors", "KitError"),
     "LoadReport": ("kit.io.report", "LoadReport"),
+    "Namespace": ("kit.notebook.namespace", "Namespace"),
     "Study": ("kit.notebook.study", "Study"),
     "Table": ("kit.table", "Table"),
     "Thread": ("kit.notebook.thread", "Thread"),
@@ -89,6 +94,7 @@ _MODULES = {
     "export",
     "palette",
     "plot",
+    "sim",
     "syncropel",
     "trace",
 }

@@ -20,6 +20,16 @@
     ├── KernelError                 (RuntimeError) the virtual clock was asked for what cannot happen
     │   ├── InterruptError          thrown into a process by another one; `.cause`
     │   └── CrashError              a process was crashed from outside
+    ├── InvariantError              (AssertionError) something that must hold in a simulation does not
+    ├── PathwayClosedError          (RuntimeError) a trace is over, and whoever waits on it gets nothing more
+    ├── EngramError                 a request to a simulated Engram
+    │   ├── EngramTimeout           (TimeoutError) no answer within the deadline
+    │   ├── EngramCancelled         its trace ended or was stopped first
+    │   └── EngramNotBound          (LookupError) a neuron knows no Engram of this name
+    ├── EffectorError               a request to a simulated Effector
+    │   ├── EffectorTimeout         (TimeoutError) no answer within the deadline
+    │   ├── EffectorCancelled       its trace ended or was stopped first
+    │   └── EffectorNotBound        (LookupError) a neuron knows no Effector of this name
     ├── UnserialisableError         (ValueError, TypeError) a value that JSON cannot hold
     ├── ClusterError                (RuntimeError) a cluster of peers refused
     ├── TransportError              (OSError) a peer or directory cannot be reached
@@ -137,6 +147,46 @@ class InterruptError(KernelError):
 
 class CrashError(KernelError):
     """A process was crashed from outside; raised in whoever waits for it."""
+
+
+class InvariantError(KitError, AssertionError):
+    """Something that must hold while a simulation runs does not; the message has the virtual time and the seed."""
+
+
+class PathwayClosedError(KitError, RuntimeError):
+    """A trace is over; whoever waits on its Pathway gets nothing more (spec/cosmonapse.md 5.5)."""
+
+
+class EngramError(KitError):
+    """A request to a simulated Engram failed (spec/cosmonapse.md 5.7)."""
+
+
+class EngramTimeout(EngramError, TimeoutError):
+    """No Engram answered within the deadline."""
+
+
+class EngramCancelled(EngramError):
+    """The trace ended or was stopped while the request was open."""
+
+
+class EngramNotBound(EngramError, LookupError):
+    """A neuron knows no Engram of this name."""
+
+
+class EffectorError(KitError):
+    """A request to a simulated Effector failed (spec/cosmonapse.md 5.8)."""
+
+
+class EffectorTimeout(EffectorError, TimeoutError):
+    """No Effector answered within the deadline."""
+
+
+class EffectorCancelled(EffectorError):
+    """The trace ended or was stopped while the call was open."""
+
+
+class EffectorNotBound(EffectorError, LookupError):
+    """A neuron knows no Effector of this name."""
 
 
 class UnserialisableError(ArgumentError, TypeError):

@@ -18,7 +18,7 @@ from functools import cache
 from itertools import count
 from types import TracebackType
 
-__all__ = ["new_id", "now", "now_ms", "random_bits", "seeded", "ulid"]
+__all__ = ["driven", "new_id", "now", "now_ms", "random_bits", "seeded", "ulid"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SEEDED_START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -122,6 +122,18 @@ def seeded(n: int) -> AbstractContextManager[None]:
     start_us = (_SEEDED_START - _EPOCH) // timedelta(microseconds=1)
     ticks = count(start_us, _SEEDED_STEP_US)
     return _Seeding(_Source(ticks.__next__, random.Random(f"{n}/ids").getrandbits))
+
+
+def driven(clock_us: Callable[[], int], bits: Callable[[int], int]) -> AbstractContextManager[None]:
+    """Ids and times of a clock that somebody else moves: `clock_us()` is microseconds since 1970, `bits(n)` n random bits.
+
+    In force as `seeded` is, from here on or for a `with` block; a simulation uses it while it runs.
+
+    >>> with driven(iter(range(10**15, 10**16)).__next__, lambda count: 0):
+    ...     now().isoformat()
+    '2001-09-09T01:46:40+00:00'
+    """
+    return _Seeding(_Source(clock_us, bits))
 
 
 def now() -> datetime:

@@ -22,6 +22,15 @@ class LineSource(Protocol):
     def lines(self) -> Iterator[str]: ...
 
 
+@runtime_checkable
+class RunSource(Protocol):
+    """Lines of a simulation, which can say what it was: the columns kind, scenario, seed and digest of `runs`."""
+
+    def lines(self) -> Iterator[str]: ...
+
+    def run_row(self) -> "Row": ...
+
+
 class Progress(Protocol):
     """Told how far a load has come; `kit.io` has one for terminals and notebooks."""
 

@@ -153,3 +153,16 @@ def test_the_verdict_of_a_study_is_a_sentence_and_a_table(store: Path, tmp_path:
         assert str(tmp_path) not in study.verify()._repr_html_()
         study.load(SAMPLE)
         assert "<td>edited.jsonl</td>" in study.verify()._repr_html_()
+
+
+def test_the_report_tells_of_records(store: Path, small_capture: Path) -> None:
+    found = json.loads(call("report", "--store", store, "--json").stdout)
+    assert [(run["records"], run["threads"], run["signals"]) for run in found["runs"]] == [(819, 77, 0)]
+    assert (found["records"]["verified"], found["records"]["unknown_parents"]) == (819, 1)
+    text = call("report", "--store", store).stdout
+    assert text.splitlines()[1].split() == ["run", "records", "threads"]
+    assert "\n819 of 819 records verified; 1 duplicate line; 1 unknown parent; kit verify" in text
+    assert "places in the traces" not in text
+    mixed = call("report", small_capture, SAMPLE).stdout
+    assert mixed.splitlines()[1].split() == ["run", "signals", "traces", "first", "last", "records", "threads"]
+    assert json.loads(call("report", small_capture, "--json").stdout)["records"] is None

@@ -426,3 +426,34 @@ def test_what_happens_is_the_sorted_list_of_what_was_scheduled(plan: list[tuple[
             handle.cancel()
     assert kernel.run() == len(log)
     assert log == sorted((delay, n) for n, (delay, cancelled) in enumerate(plan) if not cancelled)
+
+
+def test_a_port_takes_values_at_their_times_and_goes_on_after_an_error() -> None:
+    kernel, log = Kernel(), []
+
+    def take(value: int) -> None:
+        if value < 0:
+            raise ValueError(value)
+        log.append((kernel.now, value))
+
+    port = kernel.port(take)
+    for delay, value in ((20, 1), (10, 2), (10, -1), (10, 3)):
+        port.send(delay, value)
+    with pytest.raises(ValueError, match="-1"):
+        kernel.run()
+    kernel.run()
+    assert log == [(10, 2), (10, 3), (20, 1)]
+
+
+def test_the_kernel_names_the_process_that_runs() -> None:
+    kernel, seen = Kernel(), []
+
+    def body() -> Any:
+        seen.append(kernel.process)
+        yield 1
+
+    process = kernel.spawn(body())
+    kernel.call(1, lambda: seen.append(kernel.process))
+    kernel.run()
+    assert seen == [process, None]
+    assert kernel.process is None

@@ -21,6 +21,7 @@ from kit.auki.sample import (
 from kit.auki.simulation import sim
 from kit.auki.stream import StreamSubscription
 from kit.auki.stream_manifest import StreamManifest, StreamManifestBuilder
+from kit.auki.stream_rows import stream_rows
 from kit.auki.target import ClusterEntry, ClusterTarget
 from kit.errors import (
     StreamConnectionLost,
@@ -68,4 +69,5 @@ __all__ = [
     "TimeTransformFrame",
     "rows_from_logs",
     "sim",
+    "stream_rows",
 ]

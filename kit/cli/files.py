@@ -25,8 +25,13 @@ FROM quarantine q JOIN sources s ON s.run = q.run AND s.source_id = q.source_id
 WHERE $run IS NULL OR q.run = $run ORDER BY q.run, q.source_id, q.line, q.byte_offset LIMIT $limit
 """
 RUNS = """
-SELECT r.run, count(s.id) AS signals, count(DISTINCT s.trace_id) AS traces, min(s.ts) AS first, max(s.ts) AS last
-FROM runs r LEFT JOIN signals s ON s.run = r.run WHERE $run IS NULL OR r.run = $run GROUP BY r.run ORDER BY r.run
+SELECT r.run, coalesce(s.signals, 0) AS signals, coalesce(s.traces, 0) AS traces, s.first, s.last,
+       coalesce(c.records, 0) AS records, coalesce(c.threads, 0) AS threads
+FROM runs r
+LEFT JOIN (SELECT run, count(id) AS signals, count(DISTINCT trace_id) AS traces, min(ts) AS first, max(ts) AS last
+           FROM signals GROUP BY run) s ON s.run = r.run
+LEFT JOIN (SELECT run, count(*) AS records, count(DISTINCT thread) AS threads FROM records GROUP BY run) c ON c.run = r.run
+WHERE $run IS NULL OR r.run = $run ORDER BY r.run
 """
 SOURCES = """
 SELECT run, source_id, uri, family, lines, rows, duplicates, quarantined, skipped, complete, note
@@ -37,8 +42,10 @@ SELECT reason, count(*) AS lines FROM quarantine WHERE $run IS NULL OR run = $ru
 GROUP BY reason ORDER BY lines DESC, reason
 """
 FLAGS = """
-SELECT flag, count(*) AS rows FROM (SELECT unnest(flags) AS flag FROM signals WHERE $run IS NULL OR run = $run)
-GROUP BY flag ORDER BY rows DESC, flag
+SELECT flag, count(*) AS rows FROM (
+    SELECT unnest(flags) AS flag FROM signals WHERE $run IS NULL OR run = $run
+    UNION ALL SELECT unnest(flags) FROM records WHERE $run IS NULL OR run = $run
+) GROUP BY flag ORDER BY rows DESC, flag
 """
 
 
@@ -124,12 +131,21 @@ def _found(study: "Study", run: str | None, limit: int) -> dict[str, Any]:
         "quarantined_lines": study.sql(QUARANTINED, {"run": run, "limit": limit}).rows(),
         "flags": dict(study.execute(FLAGS, asked)),
         "coverage": study.coverage(run=run),
+        "records": _verdict(study, run),
     }
+
+
+def _verdict(study: "Study", run: str | None) -> dict[str, Any] | None:
+    """Return how many records are what their ids say, None where there are no records."""
+    counts = study.verify(run=run).counts
+    return {"told": str(counts), "verified": counts.verified, **counts._asdict()} if counts.records else None
 
 
 def _print_report(found: dict[str, Any]) -> None:
     heading("runs")
-    grid(found["runs"], ("run", "signals", "traces", "first", "last"))
+    signals = any(run["signals"] for run in found["runs"]) or not found["records"]
+    records = ("records", "threads") if found["records"] else ()
+    grid(found["runs"], ("run", *(("signals", "traces", "first", "last") if signals else ()), *records))
     heading("\nsources")
     names = ("run", "source_id", "lines", "rows", "duplicates", "quarantined", "skipped", "complete", "uri", "note")
     grid(found["sources"], names)
@@ -144,6 +160,11 @@ def _print_report(found: dict[str, Any]) -> None:
     heading("\nflags" + ("" if found["flags"] else ": none"))
     if found["flags"]:
         grid([{"flag": flag, "rows": count} for flag, count in found["flags"].items()], ("flag", "rows"))
+    if found["records"]:
+        heading("\nrecords")
+        text(f"{found['records']['told']}; kit verify lists what is in doubt")
+    if not signals:
+        return
     heading("\nplaces in the traces")
     shares = [{"label": label, **values} for label, values in found["coverage"].items() if values["events"]]
     grid([{**row, "percent": 100 * row["share"]} for row in shares], ("label", "events", "percent"))

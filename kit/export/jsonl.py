@@ -13,7 +13,7 @@ from kit.store.store import Store
 
 CHUNK_LINES = 4096
 NEWLINE = "CAST('\\x0A' AS BLOB)"
-ROW_TABLES = ("signals", "registry", "policy_records", "engram_entries", "engram_imprints")
+ROW_TABLES = ("signals", "records", "registry", "policy_records", "engram_entries", "engram_imprints")
 
 PLACES = """
 SELECT source_id, run, max(line) AS last FROM ({tables})

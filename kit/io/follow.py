@@ -121,13 +121,15 @@ def tail(
     that has come by then is in the store. It blocks; other threads may use the store meanwhile.
 
     Raises ArgumentError for what means nothing, SubscribeError where the server refuses or the reconnects are used up, and
-    what `kit.io.load` raises; what came before is in the store.
+    what a load raises; what came before is in the store.
     """
     for name, value in (("limit", limit), ("seconds", seconds), ("batch", batch), ("every_s", every_s)):
         if value is not None and not value > 0:
             raise ArgumentError(f"{name}={value!r}: give a number above 0")
     with contextlib.ExitStack() as stack:
         if isinstance(client, str):
+            if not client.startswith(("http://", "https://")):
+                raise ArgumentError(f"{client!r}: give an address like 'http://localhost:9100', or a Client")
             client = stack.enter_context(Client(endpoint=client, identity=READER))
         stream = client.tail_sync(thread, since_clock=since_clock, cursor=cursor, max_reconnects=max_reconnects)
         follower = stack.enter_context(_Follower(stream, limit, seconds, stop, batch, every_s))

@@ -13,7 +13,7 @@ from kit.io.columnar import ColumnarReader
 from kit.io.families import FAMILIES, EntryReader, Family
 from kit.io.inputs import Input, inputs
 from kit.io.lines import LineReader
-from kit.io.members import MemberReader
+from kit.io.members import MemberReader, folder_head
 from kit.io.pages import PageReader
 from kit.io.progress import progress_for
 from kit.io.recordings import DocumentReader, SegmentReader
@@ -25,7 +25,7 @@ from kit.io.streams import Peekable, decompressed
 from kit.store.migration import undo_all
 from kit.store.store import Store
 from kit.store.transaction import Known, Load
-from kit.typing import Progress, Reader
+from kit.typing import Progress, Reader, Row, RunSource
 
 DATABASE = Kind("lines", "database")
 BOM_NOTE = "began with a byte-order mark"
@@ -55,14 +55,15 @@ def load(
     # A file that is named twice, as by overlapping patterns, is one source.
     found = list({item.path or item.dsn or id(item): item for item in inputs(source)}.values())
     with store.loading:
-        loaded, (reasons, flags, reencoded) = _loaded(store, run, found, level, shown)
+        row = source.run_row() if isinstance(source, RunSource) else None
+        loaded, (reasons, flags, reencoded) = _loaded(store, run, found, level, shown, row)
     seconds = time.monotonic() - begun
     timing = Timing(seconds, sum(source.bytes for source in loaded), sum(source.new_lines for source in loaded))
     return LoadReport(run, tuple(loaded), reasons, flags, reencoded, timing)
 
 
 def _loaded(
-    store: Store, run: str, found: list[Input], level: Level, progress: Progress
+    store: Store, run: str, found: list[Input], level: Level, progress: Progress, row: Row | None
 ) -> tuple[list[SourceCounts], Findings]:
     """Load in two transactions: lines are appended in the first, and accounted for in the second.
 
@@ -83,6 +84,8 @@ def _loaded(
                 source.settle(load, progress)
             load.recount({source_id for source in pending for source_id in source.touched})
             load.finish([account for source in pending if (account := source.account()) is not None])
+            if row is not None:
+                load.describe(row)
             # Read at the end: a later source can make duplicates of the rows of an earlier one.
             counts = source_counts(connection, run, {source.source_id: source.new_lines for source in pending})
             return counts, findings(connection, run, [source.source_id for source in pending])
@@ -262,6 +265,8 @@ def _opened(item: Input, progress: Progress) -> Iterator[tuple[Peekable, Kind]]:
 
             with closing(server_rows(item.dsn)) as rows:
                 yield Peekable(rows), DATABASE
+        elif item.folder is not None:
+            yield Peekable(raw), Kind("folder", kind(folder_head(item.folder)).family)
         else:
             stream = decompressed(raw)
             what = kind(stream.peek())
@@ -269,7 +274,7 @@ def _opened(item: Input, progress: Progress) -> Iterator[tuple[Peekable, Kind]]:
                 with sqlite_rows(stream, item.path, item.uri) as lines:
                     yield Peekable(lines), DATABASE
             else:
-                yield stream, what if item.folder is None else Kind("folder", what.family)
+                yield stream, what
 
 
 def _reader(stream: Peekable, item: Input, what: Kind) -> EntryReader:

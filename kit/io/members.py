@@ -17,7 +17,7 @@ import pyarrow as pa
 from kit.errors import SourceError
 from kit.io.array import batched
 from kit.io.lines import MAX_LINE_BYTES, Rejected
-from kit.io.streams import BrokenStreamError
+from kit.io.streams import PEEK_BYTES, BrokenStreamError
 from kit.typing import Reader
 
 READ_BYTES = 1 << 20
@@ -140,6 +140,15 @@ def folder_files(folder: Path) -> list[Path]:
     """Return the JSON files below `folder`, sorted by their relative names; links are not followed."""
     found = [path for path in folder.rglob("*.json") if path.is_file() and not path.is_symlink()]
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def folder_head(folder: Path) -> bytes:
+    """Return how the first entry below `folder` begins; the manifest is none."""
+    first = next((path for path in folder_files(folder) if path.name != MANIFEST), None)
+    if first is None:
+        return b""
+    with first.open("rb") as file:
+        return file.read(PEEK_BYTES)
 
 
 class FolderBytes:

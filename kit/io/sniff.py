@@ -13,6 +13,8 @@ from kit.jsontext import array_begin
 ARROW_FILE, ARROW_STREAM, PARQUET = b"ARROW1", b"\xff\xff\xff\xff", b"PAR1"
 SQLITE = b"SQLite format 3\0"
 LOOK_AT_LINES = 50
+ACTIONS = frozenset({"index", "create", "update", "delete"})
+"""Single keys of the action lines of a bulk export (spec/syncropel.md 11)."""
 PAGE_HEAD_BYTES = 4096
 """Where the array of a page has begun, if it is one."""
 
@@ -50,8 +52,9 @@ def kind(head: bytes) -> Kind:
     if text.startswith(b"{") and not _first_line_is_whole(text) and _opens_document(text):
         return Kind("document", _family(_leading_object(text)))
     objects = [found for line in text.split(b"\n")[:LOOK_AT_LINES] if (found := _leading_object(line))]
-    # One odd line must not decide for all the others.
-    families = Counter(map(_family, objects)).most_common(1)
+    # One odd line must not decide for all the others, nor those between the records of a bulk export.
+    told = [item for item in objects if not ACTIONS.issuperset(item)] or objects
+    families = Counter(map(_family, told)).most_common(1)
     return Kind("lines", families[0][0] if families else "signals")
 
 

@@ -25,7 +25,7 @@ living items nothing.
 """
 
 from kit.kernel.event import Event, Process, Scheduled
-from kit.kernel.loop import Kernel
+from kit.kernel.loop import Kernel, Port
 from kit.kernel.queue import Queue
 
-__all__ = ["Event", "Kernel", "Process", "Queue", "Scheduled"]
+__all__ = ["Event", "Kernel", "Port", "Process", "Queue", "Scheduled"]

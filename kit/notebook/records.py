@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kit.notebook.thread import Thread
-from kit.notebook.verdict import Verdict
 from kit.store.store import Store
 from kit.table import Table
 from kit.trace import record_search as searching
@@ -16,6 +15,9 @@ from kit.trace.search import Many, moment_of
 from kit.trace.thread import find_thread
 from kit.trace.threads import threads
 from kit.trace.trust import trust
+
+if TYPE_CHECKING:
+    from kit.notebook.verdict import Verdict
 
 Moment = date | str | None
 
@@ -57,8 +59,10 @@ class RecordVerbs(Store):
             self, kind=kind, actor=actor, thread=thread, act=act, ref=ref, body=body, run=run, where=where, view=view
         )
 
-    def verify(self, *, run: str | None = None) -> Verdict:
+    def verify(self, *, run: str | None = None) -> "Verdict":
         """Return whether the records are what their ids say: one sentence, and a table of every line in doubt."""
+        from kit.notebook.verdict import Verdict  # here, so that a store opens without the family
+
         return Verdict(self, run)
 
     def refs(

@@ -18,6 +18,7 @@ from kit.typing import Progress
 if TYPE_CHECKING:
     from threading import Event
 
+    from kit.io.follow import TailReport
     from kit.syncropel.client import Client
 
 
@@ -50,12 +51,14 @@ class Study(SignalVerbs, RecordVerbs, SensorVerbs):
         stop: "Event | None" = None,
         max_reconnects: float = math.inf,
         on_load: Callable[[io.LoadReport], object] | None = None,
-    ) -> io.TailReport:
-        """Load the records of a thread of a server as they come, until a limit or Ctrl-C; see `kit.io.tail`.
+    ) -> "TailReport":
+        """Load the records of a thread of a server as they come, until a limit or Ctrl-C; see `kit.io.follow.tail`.
 
         `client` may be the address of the server; `since_clock=0` begins with the first record of the thread.
         """
-        brought = io.tail(
+        from kit.io.follow import tail  # here, so that a store opens without the family
+
+        brought = tail(
             self, client, thread, run=run, since_clock=since_clock, cursor=cursor, limit=limit, seconds=seconds,
             stop=stop, max_reconnects=max_reconnects, on_load=on_load,
         )  # fmt: skip
@@ -98,17 +101,25 @@ class Study(SignalVerbs, RecordVerbs, SensorVerbs):
 
     def _summaries(self) -> list[Table]:
         """Return a table of the runs of each family that is there; of signals, where nothing is."""
-        found = [Table(self.arrow(query), name=name) for name, query in SUMMARIES.items()]
+        found = [Table(self.arrow(query), name=name) for name, query, _, _ in FAMILIES]
         return [table for table in found if len(table)] or found[:1]
+
+    def _next(self) -> str:
+        """Return what to ask of the families that are there."""
+        there = {table.name for table in self._summaries() if len(table)}
+        asked = [(calls, table) for name, _, calls, table in FAMILIES if name in there]
+        if not asked:
+            return NOTHING
+        return ", ".join([*(calls for calls, _ in asked), f"study.quarantine(), study.sql('from {asked[0][1]}')"])
 
     def __repr__(self) -> str:
         name = "in memory" if self.path is None else self.path.name
-        return "\n".join([f"study {name}", *map(repr, self._summaries()), NEXT])
+        return "\n".join([f"study {name}", *map(repr, self._summaries()), f"next: {self._next()}"])
 
     def _repr_html_(self) -> str:
         name = "in memory" if self.path is None else self.path.name
         tables = "".join(table._repr_html_() for table in self._summaries())
-        return f"<p><b>study {escape(name)}</b></p>{tables}<p>{NEXT}</p>"
+        return f"<p><b>study {escape(name)}</b></p>{tables}<p>next: {self._next()}</p>"
 
 
 SIGNAL_RUNS = """SELECT run, count(*) AS signals, count(DISTINCT trace_id) AS traces,
@@ -116,14 +127,20 @@ SIGNAL_RUNS = """SELECT run, count(*) AS signals, count(DISTINCT trace_id) AS tr
                         (SELECT count(*) FROM quarantine q WHERE q.run = s.run) AS quarantined
                  FROM signals s GROUP BY run ORDER BY run"""
 RECORD_RUNS = """SELECT run, count(*) AS records, count(DISTINCT thread) AS threads, count(DISTINCT actor) AS actors,
-                        count(*) FILTER (WHERE integrity IS DISTINCT FROM 'ok') AS unproven
-                 FROM records GROUP BY run ORDER BY run"""
+                        count(*) FILTER (WHERE integrity IS DISTINCT FROM 'ok') AS unproven,
+                        (SELECT count(*) FROM quarantine q WHERE q.run = r.run) AS quarantined
+                 FROM records r GROUP BY run ORDER BY run"""
 LOG_RUNS = """SELECT l.run, count(DISTINCT l.log_id) AS logs, count(DISTINCT l.source_peer_id) AS peers,
                      (SELECT count(DISTINCT log_id) FROM sources s
                       WHERE s.run = l.run AND s.log_id IS NOT NULL AND (NOT s.complete OR s.quarantined > 0)) AS damaged
               FROM logs l GROUP BY l.run ORDER BY l.run"""
-SUMMARIES = {"runs": SIGNAL_RUNS, "runs of records": RECORD_RUNS, "runs of logs": LOG_RUNS}
-NEXT = "next: study.traces(), study.signals(type='ERROR'), study.check(), study.quarantine(), study.sql('from signals')"
+FAMILIES = (
+    ("runs", SIGNAL_RUNS, "study.traces(), study.signals(type='ERROR'), study.check()", "signals"),
+    ("runs of records", RECORD_RUNS, "study.verify(), study.threads(), study.records(act='KNOW')", "records"),
+    ("runs of logs", LOG_RUNS, "study.logs(), study.clocks(), study.crosscheck()", "logs"),
+)
+"""Of each family: the name of its summary, how that is made, what to ask first, and the table to ask in SQL."""
+NOTHING = "study.load('my.jsonl'), study.load(kit.datasets.path('cosmonapse-small'))"
 
 
 def open_study(

@@ -1,5 +1,6 @@
 """A load into a store: one source, one transaction, and counts that must add up."""
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -73,6 +74,14 @@ class Load:
         number, self._next_source = self._next_source, self._next_source + 1
         self._begun.append(number)
         return number
+
+    def describe(self, row: dict[str, Any]) -> None:
+        """Say of the run what a simulation tells: kind, scenario, seed, digest."""
+        scenario = None if row["scenario"] is None else json.dumps(row["scenario"], ensure_ascii=False)
+        self.connection.execute(
+            "UPDATE runs SET kind = ?, scenario = ?, seed = ?, digest = ? WHERE run = ?",
+            [row["kind"], scenario, row["seed"], row["digest"], self.run],
+        )
 
     def append(self, table: str, batch: pa.RecordBatch) -> None:
         """Append rows, by and by: a statement for each of many small batches would take longer than their rows."""

@@ -11,8 +11,8 @@ import pytest
 from syncropel_wire import ME, Wire
 
 import kit
-from kit import io
 from kit.errors import ArgumentError, SubscribeError
+from kit.io import follow
 from kit.notebook.study import Study
 from kit.syncropel import Arrival, Client, Tail, server_id
 from kit.syncropel.testing import MockKernel
@@ -77,7 +77,7 @@ def test_syncropel_28_a_tail_into_the_store_survives_cuts_without_a_duplicate_ro
         kernel.cut_next_watch(1)
         kernel.end_watches("lagged")
 
-    brought = io.tail(study, client, "t", since_clock=0, limit=14, seconds=60, every_s=0.01, on_load=more)
+    brought = follow.tail(study, client, "t", since_clock=0, limit=14, seconds=60, every_s=0.01, on_load=more)
     assert held(study) == list(range(1, 15))
     assert brought.rows == brought.lines == accounted(study) == 14
     assert brought.connections > 4
@@ -114,7 +114,7 @@ def test_a_server_without_event_ids_brings_records_again_and_they_are_known(stud
     wire = Wire(stream(event(1), event(2)), stream(event(1), event(2), event(3)), httpx.Response(410, text="gone"))
     # `strict_compat` hands on what comes again, as it would after 10,000 others.
     with pytest.raises(SubscribeError, match="HTTP 410: gone") as caught:
-        io.tail(study, wire.client(strict_compat=True), "t", since_clock=0)
+        follow.tail(study, wire.client(strict_compat=True), "t", since_clock=0)
     assert caught.value.__notes__ == ["5 events that came before are in run 'capture' of the store"]
     assert held(study) == [1, 2, 3]
     assert accounted(study) == 5
@@ -124,7 +124,7 @@ def test_what_is_no_record_is_in_quarantine_as_it_came(study: Study) -> None:
     odd = [b"nope", b'{"id":"a","record":5}', b'{"record":\ndata: {"act":7}}']
     events = [event(1), *(b"data: %b\n\n" % data for data in odd), event(2)]
     with pytest.raises(SubscribeError):
-        io.tail(study, Wire(stream(*events), httpx.Response(404)).client(), "t")
+        follow.tail(study, Wire(stream(*events), httpx.Response(404)).client(), "t")
     kept = study.sql("SELECT line, reason, decode(raw) AS raw FROM quarantine ORDER BY line").rows()
     assert [tuple(row.values()) for row in kept] == [
         (2, "bad_json", "nope"),
@@ -137,7 +137,9 @@ def test_what_is_no_record_is_in_quarantine_as_it_came(study: Study) -> None:
 def test_events_without_an_actor_are_records_all_the_same(study: Study) -> None:
     record = b'{"act":"PUT","body":{"n":1},"thread":"t"}'
     with pytest.raises(SubscribeError):
-        io.tail(study, Wire(stream(b'data: {"id":"x","record":%b}\n\n' % record), httpx.Response(404)).client(), "t")
+        follow.tail(
+            study, Wire(stream(b'data: {"id":"x","record":%b}\n\n' % record), httpx.Response(404)).client(), "t"
+        )
     assert held(study) == [1]
 
 
@@ -148,7 +150,7 @@ def test_many_events_are_few_loads_and_a_load_has_an_end(kernel: MockKernel, cli
         body = {"thread": "t", "clock": number, "body": {"n": number, "pad": "x" * 500}}
         kernel.answer("POST", "/v1/records", {}, json.dumps(body).encode(), None)
     sizes: list[int] = []
-    io.tail(
+    follow.tail(
         study,
         client,
         "t",
@@ -174,7 +176,7 @@ def test_ctrl_c_while_it_waits_ends_it_with_all_that_came_in_the_store(client: C
         signal.pthread_kill(main, signal.SIGINT)
 
     timer = threading.Timer(0.05, press)
-    brought = io.tail(study, client, "t", since_clock=0, every_s=0.01, on_load=lambda report: timer.start())
+    brought = follow.tail(study, client, "t", since_clock=0, every_s=0.01, on_load=lambda report: timer.start())
     assert brought.ended == "interrupted"
     assert held(study) == [1, 2]
     assert repr(brought).startswith("tail of thread 't' into run 'capture': 2 events, then it was interrupted")
@@ -199,14 +201,14 @@ def test_ctrl_c_before_the_first_load_loads_what_is_held(
         return run(self, take)
 
     monkeypatch.setattr(Tail, "run", pressing)
-    brought = io.tail(study, client, "t", since_clock=0, batch=100, every_s=3600)
+    brought = follow.tail(study, client, "t", since_clock=0, batch=100, every_s=3600)
     assert (brought.ended, held(study)) == ("interrupted", [1, 2, 3])
     assert brought.cursor == "3"
 
 
 def test_ctrl_c_in_the_middle_of_a_load_waits_for_its_end(client: Client, study: Study) -> None:
     emit(client, 1, 2, 3)
-    brought = io.tail(
+    brought = follow.tail(
         study, client, "t", since_clock=0, batch=3, every_s=3600, on_load=lambda report: signal.raise_signal(signal.SIGINT)
     )  # fmt: skip
     assert (brought.ended, brought.rows, brought.duplicates) == ("interrupted", 3, 0)
@@ -218,12 +220,14 @@ def test_another_thread_can_stop_it_and_so_can_the_end_of_the_client(kernel: Moc
         with Client(identity=ME, endpoint=served.url) as client:
             emit(client, 1)
             stop = threading.Event()
-            brought = io.tail(
+            brought = follow.tail(
                 study, client, "t", since_clock=0, every_s=0.01, stop=stop, on_load=lambda report: stop.set()
             )
             assert (brought.ended, held(study)) == ("stop", [1])
             closing = threading.Timer(0.05, client.__exit__, (None, None, None))
-            brought = io.tail(study, client, "t", since_clock=0, every_s=0.01, on_load=lambda report: closing.start())
+            brought = follow.tail(
+                study, client, "t", since_clock=0, every_s=0.01, on_load=lambda report: closing.start()
+            )
         assert (brought.ended, brought.duplicates, brought.rows) == ("closed", 1, 0)
 
 
@@ -243,7 +247,12 @@ def test_a_server_that_is_not_there_is_told_when_the_tries_are_used_up(study: St
 @pytest.mark.parametrize("wrong", [{"limit": 0}, {"seconds": -1}, {"batch": 0}, {"every_s": 0}])
 def test_numbers_that_mean_nothing_are_refused(wrong: dict[str, Any], study: Study) -> None:
     with pytest.raises(ArgumentError, match=f"{next(iter(wrong))}="):
-        io.tail(study, "http://127.0.0.1:1", "t", **wrong)
+        follow.tail(study, "http://127.0.0.1:1", "t", **wrong)
+
+
+def test_what_is_no_address_is_refused(study: Study) -> None:
+    with pytest.raises(ArgumentError, match="'localhost:9100': give an address like 'http://localhost:9100'"):
+        study.tail("localhost:9100", "t")
 
 
 # A kernel as a source

@@ -1,0 +1,92 @@
+"""A namespace of 200 neurons with auctions, recalls, tools and heartbeats: signals per CPU second.
+
+    python -m benchmarks.simulation [--rounds 3] [--signals 100000 1000000]
+
+Each run is a process of its own; kit and the published package (its in-process bus on a virtual asyncio clock, in
+`benchmarks/peers/package_bus.py`) take turns. Only CPU time of the simulation counts: imports come before.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CLASSES, MEMBERS = 20, 10
+RATE_PER_S = 4.0
+SERVICE_MS, SIGMA = 120, 0.4
+HEARTBEAT_S = 30.0
+PER_VIRTUAL_S = 1_580
+"""About how many signals a virtual second has."""
+
+
+def kit_run(signals: int, seed: int = 7) -> dict[str, float]:
+    """Simulate about so many signals with the kit, spilled to Parquet where there are many."""
+    from kit import sim
+
+    sim.Namespace("warm").run(until=0)
+    begun = time.process_time()
+    ns = sim.Namespace("bench", seed=seed, heartbeat=HEARTBEAT_S)
+    ns.engram("notes")
+    ns.effector("fs", tools={"read": lambda: "text"})
+    service = sim.lognormal(ms=SERVICE_MS, sigma=SIGMA)
+    for n in range(CLASSES * MEMBERS):
+        capabilities = [f"c{n % CLASSES}"]
+        asks = {"recalls": "notes", "calls": ("fs", "read"), "imprints": "notes"}
+        ns.model(f"neuron-{n:03}", capabilities=capabilities, service=service, workers=None, **asks)
+    for c in range(CLASSES):
+        offer = "lowest_cost" if c % 2 else None
+        ns.arrivals(name=f"r{c}", rate_per_s=RATE_PER_S, capabilities=[f"c{c}"], offer=offer, deadline_ms=50)
+    run = ns.run(until=signals / PER_VIRTUAL_S)
+    seconds = time.process_time() - begun
+    return {"signals": len(run), "seconds": seconds, "rss_mb": _peak_mb()}
+
+
+def _peak_mb() -> float:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measured(which: str, signals: int) -> dict[str, float]:
+    """Return one run, in a process of its own."""
+    module = "benchmarks.simulation" if which == "kit" else "benchmarks.peers.package_bus"
+    name = "kit_run" if which == "kit" else "package_run"
+    program = f"import json; from {module} import {name}; print(json.dumps({name}({signals})))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def rate(runs: list[dict[str, float]]) -> float:
+    """Return the median of signals per CPU second."""
+    return statistics.median(run["signals"] / run["seconds"] for run in runs)
+
+
+def main() -> None:
+    """Print the table of docs/simulation.md."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--signals", type=int, nargs=2, default=[100_000, 1_000_000])
+    wanted = parser.parse_args()
+    small, large = wanted.signals
+    kit: list[dict[str, float]] = []
+    package: list[dict[str, float]] = []
+    for _ in range(wanted.rounds):
+        kit.append(measured("kit", small))
+        package.append(measured("package", small // 10))
+    big = measured("kit", large)
+    print("| case | signals | CPU seconds | signals per CPU second | peak MB |\n|---|---:|---:|---:|---:|")
+    for name, run in (("kit", kit[0]), ("kit, larger", big), ("published package, in-process bus", package[0])):
+        per = run["signals"] / run["seconds"]
+        print(f"| {name} | {run['signals']:,.0f} | {run['seconds']:.2f} | {per:,.0f} | {run['rss_mb']:,.0f} |")
+    growth = rate(kit) / (big["signals"] / big["seconds"])
+    print(f"\n- kit / package, signals per CPU second: asked at least 20, measured {rate(kit) / rate(package):.1f}")
+    print(f"- time per signal, {large:,} / {small:,} signals: asked at most 1.2, measured {growth:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Simulated namespaces: agents, memory, tools and a bus in virtual time, repeatable by a seed."""
+
+from kit.sim.arrival import Arrivals, Caller
+from kit.sim.axon import Axon, EffectorBinding, EngramBinding
+from kit.sim.dendrite import Dendrite
+from kit.sim.determinism import Determinism, check_determinism, rerun
+from kit.sim.dispatching import RetryStrategy
+from kit.sim.distribution import (
+    Distribution,
+    constant,
+    empirical,
+    exponential,
+    gamma,
+    lognormal,
+    pareto,
+    uniform,
+    weibull,
+)
+from kit.sim.effector import Effector, ToolOutcome
+from kit.sim.engram import Engram, Hit, ImprintReceipt, InMemoryEngram, RecallResult
+from kit.sim.envelope import Envelope
+from kit.sim.experiment import Experiment, changed
+from kit.sim.faults import Fault, Faults
+from kit.sim.hooks import RefreshEvent
+from kit.sim.invariant import shrink, watch
+from kit.sim.model import Behaviour, ModelAxon
+from kit.sim.namespace import Namespace
+from kit.sim.pathway import Pathway
+from kit.sim.run import Run, RunReport
+from kit.sim.scenario import Memory, Model, Neuron, Scenario, Tools
+from kit.sim.shipped import SCENARIOS, scenario
+from kit.sim.synapse import Synapse
+
+__all__ = [
+    "SCENARIOS",
+    "Arrivals",
+    "Axon",
+    "Behaviour",
+    "Caller",
+    "Dendrite",
+    "Determinism",
+    "Distribution",
+    "Effector",
+    "EffectorBinding",
+    "Engram",
+    "EngramBinding",
+    "Envelope",
+    "Experiment",
+    "Fault",
+    "Faults",
+    "Hit",
+    "ImprintReceipt",
+    "InMemoryEngram",
+    "Memory",
+    "Model",
+    "ModelAxon",
+    "Namespace",
+    "Neuron",
+    "Pathway",
+    "RecallResult",
+    "RefreshEvent",
+    "RetryStrategy",
+    "Run",
+    "RunReport",
+    "Scenario",
+    "Synapse",
+    "ToolOutcome",
+    "Tools",
+    "changed",
+    "check_determinism",
+    "constant",
+    "empirical",
+    "exponential",
+    "gamma",
+    "lognormal",
+    "pareto",
+    "rerun",
+    "scenario",
+    "shrink",
+    "uniform",
+    "watch",
+    "weibull",
+]

@@ -1,0 +1,210 @@
+"""Arrivals: requests that come to a namespace, and the caller who sees each of them through."""
+
+import random
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kit.errors import ArgumentError, PathwayClosedError
+from kit.sim.dispatching import SELECTIONS, RetryStrategy
+from kit.sim.duration import Duration, microseconds
+from kit.sim.envelope import Envelope, Json
+
+if TYPE_CHECKING:
+    from kit.sim.dendrite import Dendrite
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """A stream of requests, as data.
+
+    When: `rate_per_s` for a Poisson stream, `every` for a steady one, `at` for a list of times; `burst` requests come
+    at once each time. What: a TASK for `neuron`, or for whoever has `capabilities`, or with `offer` an auction
+    (a word of `first_bid`, `lowest_cost`, `highest_confidence`); then one for each of `then`, on the same trace. The
+    last asks for a FINAL. Questions are answered by a follow-up TASK, with `answers="both"` by a discrete signal as
+    well. A caller who waited `timeout` for a reply stops the trace.
+    """
+
+    name: str
+    rate_per_s: float | None = None
+    every: Duration | None = None
+    at: tuple[Duration, ...] = ()
+    burst: int = 1
+    neuron: str | None = None
+    capabilities: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
+    offer: str | None = None
+    deadline_ms: int = 250
+    answers: str = "task"
+    timeout: Duration = "60s"
+    attempts: int = 1
+    start: Duration = 0
+    count: int | None = None
+    receptor: str | None = None
+
+    def __post_init__(self) -> None:
+        given = (self.rate_per_s is not None) + (self.every is not None) + bool(self.at)
+        if given != 1:
+            raise ArgumentError(f"arrivals {self.name!r}: give one of rate_per_s, every and at")
+        if self.rate_per_s is not None and not self.rate_per_s > 0:
+            raise ArgumentError(f"arrivals {self.name!r}: rate_per_s={self.rate_per_s!r} is no rate")
+        if self.every is not None and microseconds(self.every) == 0:
+            raise ArgumentError(f"arrivals {self.name!r}: every={self.every!r} would never end; give a span above 0")
+        if not (self.neuron or self.capabilities):
+            raise ArgumentError(f"arrivals {self.name!r}: say for whom, with neuron= or capabilities=")
+        if self.offer is not None and self.offer not in SELECTIONS:
+            raise ArgumentError(f"arrivals {self.name!r}: offer={self.offer!r} is none of {', '.join(SELECTIONS)}")
+        if self.answers not in ("task", "both"):
+            raise ArgumentError(f"arrivals {self.name!r}: answers={self.answers!r} is neither 'task' nor 'both'")
+        if self.burst < 1 or self.attempts < 1:
+            raise ArgumentError(f"arrivals {self.name!r}: burst and attempts are 1 or more")
+
+    def gaps(self, rng: random.Random) -> Iterator[int]:
+        """Yield the microseconds from one arrival to the next, the first from the start of the simulation."""
+        begin = microseconds(self.start)
+        if self.at:
+            times = sorted(microseconds(time) for time in self.at)
+            yield from (later - earlier for earlier, later in zip([0, *times], times, strict=False))
+        elif self.every is not None:
+            yield begin + microseconds(self.every)
+            while True:
+                yield microseconds(self.every)
+        else:
+            mean = 1e6 / (self.rate_per_s or 1)
+            yield begin + round(rng.expovariate(1) * mean)
+            while True:
+                yield round(rng.expovariate(1) * mean)
+
+
+class Caller:
+    """Who sends the requests of one stream, and what became of them.
+
+    `latencies_us` are those of completed requests, in the order of completion.
+    """
+
+    def __init__(self, node: "Dendrite", arrivals: Arrivals) -> None:
+        self.arrivals = arrivals
+        self.started = self.completed = self.failed = self.timed_out = self.unserved = 0
+        self.latencies_us = array("q")
+        self.open = True
+        self._node = node
+        self._gaps = arrivals.gaps(node.synapse.random(f"arrivals/{arrivals.name}"))
+        self._timeout_s = microseconds(arrivals.timeout) / 1e6
+
+    def begin(self) -> None:
+        """Schedule the first arrival."""
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self.arrivals.count is not None and self.started >= self.arrivals.count:
+            return
+        gap = next(self._gaps, None)
+        if gap is not None:
+            self._node.synapse.kernel.call(gap, self._arrive)
+
+    def _arrive(self) -> None:
+        if not self.open:
+            return
+        for _ in range(self.arrivals.burst):
+            if not self._node.down and (self.arrivals.count is None or self.started < self.arrivals.count):
+                self.started += 1
+                self._node.spawn(self._request(self.started), f"request {self.arrivals.name} {self.started}")
+        self._schedule()
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are not over."""
+        return self.started - self.completed - self.failed - self.timed_out - self.unserved
+
+    async def _request(self, number: int) -> None:
+        """See one request through all its stages."""
+        arrivals, node = self.arrivals, self._node
+        begun = node.synapse.kernel.now
+        meta = {"receptor": arrivals.receptor} if arrivals.receptor else None
+        stages: list[Sequence[str]] = [arrivals.capabilities, *((name,) for name in arrivals.then)]
+        reply: Envelope | None = None
+        for stage, capabilities in enumerate(stages):
+            last = stage == len(stages) - 1
+            neuron = arrivals.neuron if stage == 0 else None
+            input: Json = {"q": f"{arrivals.name} {number}"}
+            if reply is not None:
+                input["previous"] = reply.payload["output"]
+            step = partial(self._stage, neuron, capabilities, input, reply, last, meta)
+            reply = await step()
+            if reply is None or reply.kind == "ERROR":
+                self.failed += reply is not None
+                return
+        self.completed += 1
+        self.latencies_us.append(node.synapse.kernel.now - begun)
+
+    async def _stage(
+        self,
+        neuron: str | None,
+        capabilities: Sequence[str],
+        input: Json,
+        before: Envelope | None,
+        last: bool,
+        meta: Json | None,
+    ) -> Envelope | None:
+        """Return the reply of a stage, None where none came; then the trace is stopped."""
+        node, arrivals = self._node, self.arrivals
+        place = {} if before is None else {"trace_id": before.trace_id, "parent_id": before.id}
+        if arrivals.attempts > 1 and before is None and last and arrivals.offer is None:
+            return await self._tried(neuron, capabilities, input, meta)
+        options: dict[str, Any] = {
+            "input": input,
+            "capabilities": capabilities,
+            "finalize": last,
+            "meta": meta,
+            **place,
+        }
+        try:
+            if arrivals.offer is not None and before is None:
+                pathway = await node.dispatch_offer(select=arrivals.offer, deadline_ms=arrivals.deadline_ms, **options)
+            else:
+                pathway = await node.dispatch(neuron=neuron, **options)
+        except TimeoutError:
+            self.unserved += 1
+            return None
+        asked = False
+        try:
+            reply = await pathway.wait(self._timeout_s)
+            while reply.kind in ("CLARIFICATION", "PERMISSION"):
+                asked = True
+                await self._answer(reply)
+                reply = await pathway.wait(self._timeout_s)
+        except (TimeoutError, PathwayClosedError):
+            self.timed_out += 1
+            await node.emit_stop(trace_id=pathway.trace_id, reason="timeout")
+            return None
+        if reply.kind == "AGENT_OUTPUT" and last and asked:
+            # A follow-up TASK does not carry `finalize`, so the caller says that it is done (spec/cosmonapse.md 5.5).
+            await node.emit_final(trace_id=reply.trace_id, parent_id=reply.id, result=reply.payload["output"])
+        if last or reply.kind == "ERROR":
+            node.leave(pathway)
+        return reply
+
+    async def _answer(self, asked: Envelope) -> None:
+        node, discrete = self._node, self.arrivals.answers == "both"
+        if asked.kind == "PERMISSION":
+            if discrete:
+                await node.grant_permission(asked)
+            await node.respond_to_permission(asked, granted=True)
+            return
+        if discrete:
+            await node.answer_clarification(asked, answer="the first")
+        await node.respond_to_clarification(asked, answer="the first")
+
+    async def _tried(
+        self, neuron: str | None, capabilities: Sequence[str], input: Json, meta: Json | None
+    ) -> Envelope | None:
+        strategy = RetryStrategy(max_attempts=self.arrivals.attempts, timeout_s=self._timeout_s)
+        try:
+            return await self._node.run_with_retry(
+                retry=strategy, neuron=neuron, capabilities=capabilities, input=input, finalize=True, meta=meta
+            )
+        except (TimeoutError, PathwayClosedError):
+            self.timed_out += 1
+            return None

@@ -1,0 +1,148 @@
+"""Signs of life: REGISTER, HEARTBEAT, DEREGISTER, and the registry they are folded into (spec/cosmonapse.md 5.4)."""
+
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any
+
+from kit.cosmonapse.registry import NeuronRecord, RegistryStore
+from kit.cosmonapse.registry.memory import MemoryRegistryStore
+from kit.errors import ArgumentError, KernelError
+from kit.sim.axon import Axon
+from kit.sim.duration import moment
+from kit.sim.envelope import Envelope, Json
+from kit.sim.hooks import Hooks
+
+
+def at_once(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Return what a coroutine gives that waits for nothing; KernelError for one that does."""
+    try:
+        coroutine.send(None)
+    except StopIteration as returned:
+        return returned.value
+    coroutine.close()
+    raise KernelError("a registry store in virtual time must not wait; use MemoryRegistryStore, and copy it afterwards")
+
+
+class Registration(Hooks):
+    """The part of a Dendrite that says who is there, and keeps a registry of who said so."""
+
+    registry_store: RegistryStore | None
+    heartbeat_us: int
+    stale_after_us: int
+    reregister_on_heartbeat: bool
+
+    def register(self, axon: Axon, stored: bool = True) -> None:
+        """Publish the REGISTER of an Axon, and enter it in the own registry."""
+        if stored and self.registry_store is not None:
+            now = moment(self.synapse.kernel.now)
+            record = NeuronRecord(axon.neuron_id, list(axon.capabilities), axon.version, registered_at=now)
+            at_once(self.registry_store.upsert(record))
+        payload: Json = {"role": "neuron", "capabilities": list(axon.capabilities)}
+        if axon.version:
+            payload["version"] = axon.version
+        meta = {"catch_all": True} if axon.catch_all else None
+        self.synapse.send(
+            self,
+            "REGISTER",
+            payload,
+            None,
+            None,
+            axon.neuron_id,
+            axon.neuron_kind,
+            axon.capabilities,
+            meta,
+        )
+
+    def deregister(self, axon: Axon, reason: str | None) -> None:
+        """Publish the DEREGISTER of an Axon."""
+        if self.registry_store is not None:
+            at_once(self.registry_store.mark_deregistered(axon.neuron_id))
+        payload = {"reason": reason} if reason else {}
+        self.synapse.send(self, "DEREGISTER", payload, None, None, axon.neuron_id)
+
+    def begin_heartbeats(self) -> None:
+        """Send heartbeats from one interval on, as long as this life of the Dendrite lasts."""
+        self.synapse.kernel.call(self.heartbeat_us, self._beat, self.place)
+
+    def _beat(self, place: int) -> None:
+        if self.place != place or self.down:
+            return
+        self.synapse.kernel.call(self.heartbeat_us, self._beat, place)
+        if getattr(self, "held", None) is not None:
+            return
+        for axon in self.axons.values():
+            if self.reregister_on_heartbeat:
+                self.register(axon, stored=False)
+            self.synapse.send(
+                self,
+                "HEARTBEAT",
+                {"status": "ok"},
+                None,
+                None,
+                axon.neuron_id,
+                None,
+                (),
+                None,
+                '{"status":"ok"}',
+            )
+            if self.registry_store is not None:
+                at_once(self.registry_store.touch_heartbeat(axon.neuron_id, moment(self.synapse.kernel.now)))
+        if self.registry_store is not None:
+            self._sweep(self.registry_store)
+        self.refreshed("heartbeat")
+
+    def _sweep(self, store: RegistryStore) -> None:
+        """Mark who was silent for too long as deregistered, in the registry alone: nothing is published."""
+        if not self.stale_after_us:
+            return
+        before = moment(self.synapse.kernel.now) - timedelta(microseconds=self.stale_after_us)
+        for record in at_once(store.list()):
+            if (record.last_heartbeat or record.registered_at) < before:
+                at_once(store.mark_deregistered(record.neuron_id))
+                self.refreshed("stale", record.neuron_id)
+
+    def mirror(self, envelope: Envelope) -> None:
+        """Fold a sign of life into the registry."""
+        store = self.registry_store
+        if store is None or not envelope.to:
+            return
+        payload = envelope.payload
+        if envelope.kind == "HEARTBEAT":
+            at_once(store.touch_heartbeat(envelope.to, envelope.ts, payload.get("status")))
+        elif envelope.kind == "DEREGISTER":
+            at_once(store.mark_deregistered(envelope.to))
+            self.refreshed("deregister", envelope.to)
+        elif payload.get("role") != "engram" and not payload.get("engram"):
+            names = list(payload.get("capabilities") or ())
+            record = NeuronRecord(
+                envelope.to, names, payload.get("version"), last_heartbeat=envelope.ts, registered_at=envelope.ts
+            )
+            at_once(store.upsert(record))
+            self.refreshed("register", envelope.to)
+
+    def knows(self, neuron_id: str, capability: str) -> bool:
+        """Whether the registry store has a neuron with a capability."""
+        if not isinstance(self.registry_store, MemoryRegistryStore):
+            return False
+        record = at_once(self.registry_store.get(neuron_id))
+        return record is not None and capability in record.capabilities
+
+    async def find_neurons(
+        self, *, capability: str | None = None, max_age_s: float | None = None
+    ) -> list[NeuronRecord]:
+        """Return the neurons of the registry that are there, those with a capability where one is given."""
+        return await self.registry_snapshot(capability=capability, max_age_s=max_age_s)
+
+    async def registry_snapshot(
+        self, *, capability: str | None = None, include_deregistered: bool = False, max_age_s: float | None = None
+    ) -> list[NeuronRecord]:
+        """Return the records of the registry; with `max_age_s` those that gave a sign of life since."""
+        if self.registry_store is None:
+            raise ArgumentError(
+                f"{self.dendrite_id!r} has no registry_store; give it one, such as MemoryRegistryStore()"
+            )
+        found = await self.registry_store.list(capability=capability, include_deregistered=include_deregistered)
+        if max_age_s is None:
+            return found
+        since = moment(self.synapse.kernel.now) - timedelta(seconds=max_age_s)
+        return [record for record in found if (record.last_heartbeat or record.registered_at) >= since]

@@ -1,0 +1,131 @@
+"""asyncio on the clock of a simulation."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from asynchronous import in_loop
+from stage import Stage, axon
+
+from kit import sim
+from kit.errors import KernelError
+
+
+def timed(bus: sim.Synapse, body: Any) -> tuple[Any, float]:
+    begun = bus.now_s
+    return bus.run(body), round(bus.now_s - begun, 3)
+
+
+async def after(seconds: float, value: Any) -> Any:
+    await asyncio.sleep(seconds)
+    if isinstance(value, Exception):
+        raise value
+    return value
+
+
+def test_sleep_gather_and_tasks_take_virtual_time() -> None:
+    async def main() -> Any:
+        task = asyncio.create_task(after(3, "c"))
+        both = await asyncio.gather(after(1, "a"), after(2, "b"))
+        await asyncio.sleep(0)
+        return [*both, await task, asyncio.get_running_loop().time() > 1e9]
+
+    assert timed(sim.Synapse(), main()) == (["a", "b", "c", True], 3.0)
+
+
+def test_wait_for_gives_up_and_ends_what_it_waited_for() -> None:
+    ended = []
+
+    async def slow() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("closed")
+
+    async def main() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(slow(), 2)
+
+    assert timed(sim.Synapse(), main()) == (None, 2.0)
+    assert ended == ["closed"]
+
+
+def test_errors_come_out_of_gather() -> None:
+    async def main() -> Any:
+        found = await asyncio.gather(after(1, ValueError("x")), after(2, 1), return_exceptions=True)
+        with pytest.raises(ValueError, match="y"):
+            await asyncio.gather(after(1, ValueError("y")), after(2, 1))
+        return [repr(found[0]), found[1]]
+
+    assert sim.Synapse().run(main()) == ["ValueError('x')", 1]
+
+
+def test_events_locks_and_queues_work() -> None:
+    async def main() -> list[Any]:
+        log: list[Any] = []
+        queue: asyncio.Queue[int] = asyncio.Queue(1)
+        event, lock = asyncio.Event(), asyncio.Lock()
+
+        async def puts() -> None:
+            for n in range(3):
+                await queue.put(n)
+                await asyncio.sleep(1)
+            event.set()
+
+        async def holds(name: str) -> None:
+            async with lock:
+                await asyncio.sleep(1)
+                log.append(name)
+
+        tasks = [asyncio.create_task(puts()), asyncio.create_task(holds("p")), asyncio.create_task(holds("q"))]
+        log += [await queue.get() for _ in range(3)]
+        await event.wait()
+        await asyncio.gather(*tasks)
+        return log
+
+    assert sorted(map(str, sim.Synapse().run(main()))) == ["0", "1", "2", "p", "q"]
+
+
+def test_neurons_ask_side_by_side_and_nested_work_keeps_its_parent() -> None:
+    async def boss(input: Any, context: Any, *, dispatch: Any, recall: Any) -> Any:
+        replies = await asyncio.gather(*(dispatch(neuron="leaf", input={"n": n}) for n in range(3)))
+        return [reply.payload["output"]["n"] for reply in replies]
+
+    async def leaf(input: Any, context: Any) -> Any:
+        await asyncio.sleep(1)
+        return input
+
+    stage = Stage()
+    d = stage.node("d", axon("boss", fn=boss), axon("leaf", fn=leaf), role="orchestrator")
+    reply = stage.run(stage.o.dispatch_and_wait(neuron="boss", input={}), d)
+    outer, *inner = stage.sent("TASK")
+    assert reply.payload == {"output": {"value": [0, 1, 2]}}
+    assert {task.parent_id for task in inner} == {outer.id}
+    assert stage.bus.now_s == pytest.approx(1, abs=0.01)
+
+
+def test_what_a_callback_raises_is_kept() -> None:
+    bus = sim.Synapse()
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_later(1, {}.__getitem__, "missing")
+        await asyncio.sleep(2)
+
+    bus.run(main())
+    assert [repr(error) for _, error in bus.errors] == ["KeyError('missing')"]
+
+
+def test_a_wait_that_nothing_can_end_is_told() -> None:
+    async def main() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    with pytest.raises(KernelError, match="nothing is left to happen"):
+        sim.Synapse().run(main())
+
+
+@in_loop
+async def test_a_running_loop_such_as_a_notebook_has_is_put_back() -> None:
+    outer = asyncio.get_running_loop()
+    assert sim.Synapse().run(after(5, "x")) == "x"
+    assert asyncio.get_running_loop() is outer
+    await asyncio.sleep(0)
