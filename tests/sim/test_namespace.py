@@ -135,6 +135,35 @@ def test_reprs_say_who_is_there() -> None:
     assert ns.run(until=1)._repr_html_().startswith("<pre>run of &#x27;lab&#x27;")
 
 
+def recalling(input: Any, context: Any, *, recal: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        (sim.lognormal(ms=120, sigma=0.4), "lognormal(ms=120, sigma=0.4)"),
+        (sim.uniform(1, 5), "uniform(1, 5)"),
+        (sim.uniform(ms=(50, 150)), "uniform(ms=(50, 150))"),
+        (sim.gamma(2, shape=3), "gamma(2, shape=3)"),
+        (sim.empirical([1, 2]), "empirical((1, 2))"),
+        (sim.empirical(s=range(9)), "empirical(s=(0, 1, 2, 3, … 9 values))"),
+        (sim.Fault("crash", "a", at="1m", for_="2s"), "Fault(kind='crash', target='a', at='1m', for_='2s')"),
+    ],
+    ids=str,
+)
+def test_distributions_and_faults_show_as_they_are_written(shown: Any, text: str) -> None:
+    assert repr(shown) == text
+
+
+def test_callers_and_faults_say_what_came_of_them() -> None:
+    ns = office()
+    ns.faults.crash("coder", at="1s", for_="1s")
+    caller = ns.arrivals(name="r", at=["10s"], capabilities=["code"])
+    ns.run(until="20s")
+    assert repr(caller) == "<Caller 'r': 1 started, 1 completed, 0 failed, 0 timed out, 0 unserved>"
+    assert repr(ns.faults) == "<Faults: 1 planned, 2 beginnings and ends so far>"
+
+
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
@@ -144,6 +173,17 @@ def test_reprs_say_who_is_there() -> None:
         (lambda ns: ns.model("m", service=sim.lognormal(ms=1, s=2, sigma=1)), "give one value"),
         (lambda ns: ns.model("m", service=sim.uniform(ms=(2, 1))), "cannot be drawn"),
         (lambda ns: ns.model("m", workers=0), "workers 0"),
+        (lambda ns: ns.model("m", service=5), "service=5: give a distribution"),
+        (lambda ns: ns.model("m", tokens_in="many"), "tokens_in='many': give a distribution"),
+        (lambda ns: ns.model("m", servce=1), r"model\(\): 'servce' is not known; there are service, "),
+        (lambda ns: ns.model("m", capabilities="x"), r"capabilities='x': give a list, \['x'\]"),
+        (lambda ns: ns.neuron("n")(lambda: 1), "neuron 'n': too many positional arguments"),
+        (lambda ns: ns.neuron("n")(recalling), r"missing a required.* argument: 'recal'; .*recall, imprint"),
+        (lambda ns: ns.arrivals(rate=1, capabilities=["x"]), r"arrivals\(\): 'rate' is not known"),
+        (lambda ns: ns.arrivals(rate_per_s=1, capabilities="x"), "capabilities='x': give a list"),
+        (lambda ns: ns.arrivals(at="30s", capabilities=["x"]), "at='30s': give a list"),
+        (lambda ns: sim.Arrivals("a", rate_per_s=1, capabilities="x"), "capabilities='x': give a list"),
+        (lambda ns: ns.arrivals(rate_per_s=1, capabilities=["x"], then=["y"], attempts=2), "not with offer= or then="),
         (lambda ns: ns.arrivals(rate_per_s=1), "say for whom"),
         (lambda ns: ns.arrivals(capabilities=["x"]), "one of rate_per_s, every and at"),
         (lambda ns: ns.arrivals(every=0, capabilities=["x"]), "never end"),
