@@ -265,7 +265,12 @@ class Synapse:
 
     def _deliver(self, envelope: Envelope) -> None:
         """Hand a signal to all it is for."""
-        found = self.receivers(envelope)
+        try:
+            found = self.receivers(envelope)
+        except TypeError as error:
+            # Capabilities that are no list, in a signal that somebody built: it is for nobody.
+            self.errors.append(("bus", error))
+            return
         if self.links.plain:
             for node in found:
                 if node.regular:

@@ -14,7 +14,7 @@ from kit.errors import (
     PathwayClosedError,
     SignalError,
 )
-from kit.sim import Dendrite, Envelope, InMemoryEngram, RetryStrategy
+from kit.sim import Dendrite, Effector, Envelope, InMemoryEngram, RetryStrategy
 
 # Addressing and delivery
 
@@ -318,6 +318,24 @@ def test_signals_that_are_built_while_it_runs_have_ids_and_times_of_the_simulati
     assert first.ts.isoformat().startswith("2026-01-01T01:00:00")
     assert Signal.decode(first.encode()).payload == {"steps": [{"do": 1}]}
     assert first.reply(SignalType.CRITIQUE, {"x": 1}).parent_id == first.id
+
+
+@pytest.mark.parametrize(
+    "kind", ["RECALL", "IMPRINT", "TOOL_CALL", "BID", "STOP", "TASK_AWARDED", "TASK_OFFER", "RECALLED"]
+)
+def test_a_signal_that_makes_no_sense_ends_no_run(kind: str) -> None:
+    stage = Stage()
+    host = stage.node("host", axon("a"))
+    host.attach_engram(InMemoryEngram(engram_id="notes"))
+    host.attach_effector(Effector(effector_id="notes"))
+
+    async def main() -> str:
+        for payload in ({}, {"query": 3, "op": 3, "entry": 3, "tool": 3, "input": 3, "capabilities": 3, "hits": 3}):
+            stage.bus.send(stage.o, kind, payload, None, None, "a" if kind == "TASK_AWARDED" else "notes")
+        await stage.bus.sleep(1)
+        return (await stage.o.dispatch_and_wait(neuron="a", input={})).kind
+
+    assert stage.run(main(), host) == "AGENT_OUTPUT"
 
 
 def test_an_id_that_would_break_a_line_is_refused() -> None:

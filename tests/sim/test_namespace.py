@@ -56,6 +56,16 @@ def test_the_guide_works_as_it_stands(run: sim.Run) -> None:
     assert f"digest {run.digest}" in repr(run)
 
 
+def test_the_first_example_of_the_page_runs_as_it_stands() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "simulation.md").read_text()
+    block = page.partition("```python\n")[2].partition("```")[0]
+    assert 'until="10m"' in block
+    names: dict[str, Any] = {}
+    exec(block.replace('until="10m"', 'until="5s"'), names)
+    assert len(names["study"].signals()) == len(names["run"]) > 100
+    names["study"].close()
+
+
 def test_a_run_loads_as_the_capture_of_it_would(run: sim.Run, tmp_path: Path) -> None:
     with kit.open() as study:
         report = study.load(run, run="before")
@@ -137,6 +147,18 @@ def test_one_can_ask_and_go_on() -> None:
     ns.run(until="10s")
     with pytest.raises(KernelError, match="has run"):
         ns.run(until="20s")
+
+
+def test_a_run_can_last_as_long_as_a_coroutine() -> None:
+    ns = office()
+
+    async def main() -> None:
+        await ns.orchestrator.dispatch_and_wait(neuron="coder", input={"q": "mine"})
+        await ns.synapse.sleep("2s")
+
+    run = ns.run(main())
+    assert 2 < run.virtual_s < 3
+    assert run.until is None
 
 
 def test_reprs_say_who_is_there() -> None:
