@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kit.errors import ArgumentError, PathwayClosedError
+from kit.sim.axon import several
 from kit.sim.dispatching import SELECTIONS, RetryStrategy
 from kit.sim.duration import Duration, microseconds
 from kit.sim.envelope import Envelope, Json
@@ -52,6 +53,8 @@ class Arrivals:
             raise ArgumentError(f"arrivals {self.name!r}: rate_per_s={self.rate_per_s!r} is no rate")
         if self.every is not None and microseconds(self.every) == 0:
             raise ArgumentError(f"arrivals {self.name!r}: every={self.every!r} would never end; give a span above 0")
+        for name in ("at", "capabilities", "then"):
+            several(f"arrivals {self.name!r}: {name}", getattr(self, name))
         if not (self.neuron or self.capabilities):
             raise ArgumentError(f"arrivals {self.name!r}: say for whom, with neuron= or capabilities=")
         if self.offer is not None and self.offer not in SELECTIONS:
@@ -60,6 +63,8 @@ class Arrivals:
             raise ArgumentError(f"arrivals {self.name!r}: answers={self.answers!r} is neither 'task' nor 'both'")
         if self.burst < 1 or self.attempts < 1:
             raise ArgumentError(f"arrivals {self.name!r}: burst and attempts are 1 or more")
+        if self.attempts > 1 and (self.offer is not None or self.then):
+            raise ArgumentError(f"arrivals {self.name!r}: attempts= is for one TASK, not with offer= or then=")
 
     def gaps(self, rng: random.Random) -> Iterator[int]:
         """Yield the microseconds from one arrival to the next, the first from the start of the simulation."""
@@ -92,6 +97,12 @@ class Caller:
         self._node = node
         self._gaps = arrivals.gaps(node.synapse.random(f"arrivals/{arrivals.name}"))
         self._timeout_s = microseconds(arrivals.timeout) / 1e6
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.arrivals.name!r}: {self.started:,} started, {self.completed:,} completed, "
+            f"{self.failed:,} failed, {self.timed_out:,} timed out, {self.unserved:,} unserved>"
+        )
 
     def begin(self) -> None:
         """Schedule the first arrival."""

@@ -72,7 +72,7 @@ class Axon:
             raise ArgumentError(f"workers {workers!r} of {neuron_id!r}: give 1 or more, or None for no limit")
         self.neuron_id = neuron_id
         self.neuron_fn = neuron_fn
-        self.capabilities = tuple(capabilities or ())
+        self.capabilities = several("capabilities", capabilities or ())
         self.covers = frozenset(self.capabilities)
         self.catch_all = catch_all
         self.version = version
@@ -87,7 +87,7 @@ class Axon:
         self._parser = output_parser
         self._before: list[Callable[[Json], Any]] = []
         self._detectors: dict[str, list[Callable[[Any], Any]]] = {kind: [] for kind in _DETECTED}
-        self.wants = _keywords(neuron_fn)
+        self.wants = _keywords(neuron_id, neuron_fn)
         """The helpers that the function asks for."""
 
     # Hooks
@@ -226,12 +226,27 @@ def _fields(kind: str, found: Any) -> Json:
     return dict(found) if isinstance(found, Mapping) else {_MAIN[kind]: str(found)}
 
 
-def _keywords(function: NeuronFunction) -> tuple[str, ...]:
-    """Return which helpers a function asks for by name."""
-    parameters = inspect.signature(function).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return HELPERS
-    return tuple(parameter.name for parameter in parameters if parameter.name in HELPERS)
+def _keywords(neuron_id: str, function: NeuronFunction) -> tuple[str, ...]:
+    """Return which helpers a function asks for by name; ArgumentError where it could not be called."""
+    signature = inspect.signature(function)
+    parameters = signature.parameters.values()
+    all_of_them = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    wanted = HELPERS if all_of_them else tuple(parameter.name for parameter in parameters if parameter.name in HELPERS)
+    try:
+        signature.bind({}, [], **dict.fromkeys(wanted))
+    except TypeError as error:
+        raise ArgumentError(
+            f"neuron {neuron_id!r}: {error}; its function takes (input, context), and of the keywords "
+            f"{', '.join(HELPERS)} those it needs"
+        ) from None
+    return wanted
+
+
+def several(name: str, values: Any) -> tuple[Any, ...]:
+    """Return several values as a tuple; ArgumentError for a text, which would be taken letter by letter."""
+    if isinstance(values, str):
+        raise ArgumentError(f"{name}={values!r}: give a list, [{values!r}]")
+    return tuple(values)
 
 
 async def settled(value: Awaitable[Any] | Any) -> Any:

@@ -17,6 +17,8 @@ from typing import Any
 from kit.errors import ArgumentError
 
 SECONDS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
+SHOWN = 4
+"""Values that a repr shows."""
 Number = int | float
 
 
@@ -39,6 +41,14 @@ class Distribution:
             raise ArgumentError(
                 f"{self!r} cannot be drawn from: values are finite and not negative, a shape is positive"
             )
+
+    def __repr__(self) -> str:
+        shown = [f"{value:g}" for value in self.values]
+        given = ", ".join(shown if len(shown) <= SHOWN else [*shown[:SHOWN], f"… {len(shown)} values"])
+        if self.unit or self.name == "empirical":
+            given = f"{self.unit and self.unit + '='}{given if len(shown) == 1 else f'({given})'}"
+        word = "sigma" if self.name == "lognormal" else "shape"
+        return f"{self.name}({given}{'' if self.shape is None else f', {word}={self.shape:g}'})"
 
     def sampler(self, rng: random.Random) -> Callable[[], float]:
         """Return a function that draws from `rng`, in seconds where the values are times."""

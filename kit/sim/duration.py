@@ -9,6 +9,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 """When every simulation begins, on its own calendar."""
 START_US = int(START.timestamp()) * 1_000_000
 _PER_UNIT = {
+    "": 1_000_000,
     "us": 1,
     "ms": 1000,
     "s": 1_000_000,
@@ -17,17 +18,17 @@ _PER_UNIT = {
     "h": 3_600_000_000,
     "d": 86_400_000_000,
 }
-_TEXT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*")
+_TEXT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 
 Duration = str | int | float | timedelta
 """Seconds as a number, a text such as "250ms", "30s", "10m", "1.5h", or a timedelta."""
 
 
 def microseconds(value: Duration) -> int:
-    """Return a span in whole microseconds; ArgumentError for one that is negative or no span.
+    """Return a span in whole microseconds, a bare number is seconds; ArgumentError for one that is negative or no span.
 
-    >>> microseconds("10m"), microseconds(0.25), microseconds("120 ms")
-    (600000000, 250000, 120000)
+    >>> microseconds("10m"), microseconds(0.25), microseconds("120 ms"), microseconds("90")
+    (600000000, 250000, 120000, 90000000)
     """
     found = _TEXT.fullmatch(value) if isinstance(value, str) else None
     if found is not None and found[2] in _PER_UNIT:

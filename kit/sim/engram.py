@@ -171,7 +171,7 @@ class ServedEngram(Engram):
 
 
 class _Entry:
-    __slots__ = ("content", "created", "haystack", "id", "key", "meta", "tags", "updated", "version")
+    __slots__ = ("_shown", "content", "created", "haystack", "id", "key", "meta", "tags", "updated", "version")
 
     def __init__(self, id: str, content: Any, tags: list[str], meta: Json, key: str | None, us: int) -> None:
         self.id = id
@@ -182,9 +182,15 @@ class _Entry:
         self.version = 1
         self.created = self.updated = us
         self.haystack: str | None = None
+        self._shown: tuple[int, Json] | None = None
 
     def shown(self) -> Json:
-        """Return it as the `entry` of a hit."""
+        """Return it as the `entry` of a hit; it is put together anew only after a change."""
+        if self._shown is None or self._shown[0] != self.version:
+            self._shown = (self.version, self._told())
+        return dict(self._shown[1])
+
+    def _told(self) -> Json:
         made = {
             "id": self.id,
             "content": self.content,

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -65,6 +65,14 @@ class Fault:
             raise ArgumentError(f"{self.kind}: every= needs for_=, or the first would never end")
         microseconds(self.at)
 
+    def __repr__(self) -> str:
+        given = [
+            f"{item.name}={getattr(self, item.name)!r}"
+            for item in fields(self)
+            if getattr(self, item.name) != item.default
+        ]
+        return f"Fault({', '.join(given)})"
+
     @property
     def name(self) -> str:
         """What its stream of random numbers is called after."""
@@ -84,6 +92,9 @@ class Faults:
         self._open = True
         self._begun = False
         self._names: dict[str, int] = {}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self.planned)} planned, {len(self.happened)} beginnings and ends so far>"
 
     # What can go wrong
 

@@ -98,16 +98,22 @@ class Hooks(Node):
         return keep
 
     def take(self, envelope: Envelope) -> None:
-        """Handle a signal: duties, then what is at stake in its trace, then the handlers that it is for."""
-        duty = self.duties.get(envelope.kind)
-        if duty is not None:
-            duty(envelope)
-        stake = self.stakes.get(envelope.trace_id)
-        if stake is not None:
-            stake.see(envelope)
-        for wanted in self.handlers.get(envelope.kind, ()):
-            if self._passes(wanted, envelope):
-                self.call(wanted.function, envelope)
+        """Handle a signal: duties, then what is at stake in its trace, then the handlers that it is for.
+
+        What a signal that makes no sense raises is kept in `synapse.errors`, and disturbs nobody else.
+        """
+        try:
+            duty = self.duties.get(envelope.kind)
+            if duty is not None:
+                duty(envelope)
+            stake = self.stakes.get(envelope.trace_id)
+            if stake is not None:
+                stake.see(envelope)
+            for wanted in self.handlers.get(envelope.kind, ()):
+                if self._passes(wanted, envelope):
+                    self.call(wanted.function, envelope)
+        except Exception as error:
+            self.synapse.errors.append((self.dendrite_id, error))
 
     def _passes(self, wanted: Subscription, envelope: Envelope) -> bool:
         if wanted.trace_id is not None and wanted.trace_id != envelope.trace_id:

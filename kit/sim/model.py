@@ -5,7 +5,7 @@ own (`7/neuron/coder/service`), so that a change in one leaves all others as the
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -51,11 +51,17 @@ class Behaviour:
     deadline_ms: int | None = None
 
     def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if "Distribution" not in str(item.type) or value is None or isinstance(value, Distribution):
+                continue
+            if item.name != "bid":
+                raise ArgumentError(f"{item.name}={value!r}: give a distribution, such as kit.sim.exponential(ms=80)")
+            if value != "load":
+                raise ArgumentError(f"bid={value!r}: give a distribution, or 'load'")
         for name in ("fails", "asks"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ArgumentError(f"{name}={getattr(self, name)!r}: give a probability, from 0 to 1")
-        if isinstance(self.bid, str) and self.bid != "load":
-            raise ArgumentError(f"bid={self.bid!r}: give a distribution, or 'load'")
 
 
 class ModelAxon(Axon):

@@ -13,12 +13,13 @@ run = ns.run(until="10m")
 """
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from dataclasses import fields
+from typing import Any, TypeVar
 
 from kit.cosmonapse.registry import MemoryRegistryStore, NeuronRecord
 from kit.errors import ArgumentError, KernelError
 from kit.sim.arrival import Arrivals, Caller
-from kit.sim.axon import Axon, NeuronFunction
+from kit.sim.axon import Axon, NeuronFunction, several
 from kit.sim.dendrite import Dendrite
 from kit.sim.distribution import Distribution
 from kit.sim.duration import START_US, Duration, microseconds
@@ -33,6 +34,7 @@ from kit.sim.synapse import STEPS_US, Fidelity, Synapse
 from kit.sim.tape import SPILL_ROWS, Tape
 
 DRAIN_STEP_US = 100_000
+Part = TypeVar("Part", Arrivals, Behaviour)
 
 
 class Namespace:
@@ -154,7 +156,7 @@ class Namespace:
         """
         axon = ModelAxon(
             neuron_id=neuron_id,
-            behaviour=Behaviour(**behaviour),
+            behaviour=_built(Behaviour, "model()", behaviour),
             capabilities=capabilities,
             version=version,
             neuron_kind=kind,
@@ -205,7 +207,9 @@ class Namespace:
         named = name or f"requests {len(self.callers) + 1}"
         if named in self.callers:
             raise ArgumentError(f"arrivals {named!r} are there already; give another name=")
-        stream = Arrivals(named, capabilities=tuple(capabilities), then=tuple(then), at=tuple(at), **options)
+        lists = {"capabilities": capabilities, "then": then, "at": at}
+        given = {name: several(name, values) for name, values in lists.items()}
+        stream = _built(Arrivals, "arrivals()", {"name": named, **given, **options})
         caller = self.callers[named] = Caller(self.orchestrator, stream)
         if self._started:
             caller.begin()
@@ -324,6 +328,15 @@ class Namespace:
             f"<{type(self).__name__} {self.name!r}, seed {self.seed!r}: {axons} neurons, {engrams} engrams, "
             f"{effectors} effectors, {self.now_s:g} s, {len(self.synapse.tape):,} signals>"
         )
+
+
+def _built(cls: type[Part], call: str, options: Mapping[str, Any]) -> Part:
+    """Return a part from the options of a call; ArgumentError for one that there is not."""
+    known = [item.name for item in fields(cls)]
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise ArgumentError(f"{call}: {', '.join(map(repr, unknown))} is not known; there are {', '.join(known)}")
+    return cls(**options)
 
 
 def _works(node: Dendrite) -> bool:

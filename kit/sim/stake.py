@@ -86,7 +86,9 @@ class Stake:
                 self.node.call(handler, envelope)
         if kind in TERMINAL:
             self._ended(envelope)
-        self.release()
+            self.release()
+        elif not (self.requests or self.running or self.journals):
+            self.release()
 
     def _ended(self, envelope: Envelope) -> None:
         self.cancel_requests("terminated")

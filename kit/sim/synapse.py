@@ -8,7 +8,7 @@ a signal costs the same among two hundred Dendrites as among two.
 
 import gc
 import random
-from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -85,7 +85,7 @@ class Synapse:
         self._groups: dict[str, _Group] = {}
         self._routed = 0
         self._found: dict[tuple[str, frozenset[str]], list[Any]] = {}
-        self._hosts: dict[str, Callable[[Envelope], Iterable[Node]]] = {
+        self._hosts: dict[str, Callable[[Envelope], Sequence[Node]]] = {
             "TASK": self._task_hosts,
             "TASK_AWARDED": lambda envelope: self.neurons.get(envelope.to or "", NOBODY),
             "TASK_OFFER": self._bidders,
@@ -265,7 +265,12 @@ class Synapse:
 
     def _deliver(self, envelope: Envelope) -> None:
         """Hand a signal to all it is for."""
-        found = self.receivers(envelope)
+        try:
+            found = self.receivers(envelope)
+        except TypeError as error:
+            # Capabilities that are no list, in a signal that somebody built: it is for nobody.
+            self.errors.append(("bus", error))
+            return
         if self.links.plain:
             for node in found:
                 if node.regular:
@@ -276,7 +281,7 @@ class Synapse:
             for node in found:
                 self.links.carry(envelope, node)
 
-    def receivers(self, envelope: Envelope) -> "Iterable[Node]":
+    def receivers(self, envelope: Envelope) -> "Sequence[Node]":
         """Return the Dendrites that a signal is for, in the order of their start."""
         kind = envelope.kind
         hosts = self._hosts.get(kind)
@@ -289,9 +294,14 @@ class Synapse:
                 return tuple(first)
             if not first:
                 return tuple(second) if len(second) == 1 else sorted(second, key=_place)
+            if len(first) == 1 == len(second):
+                (one,), (other,) = first, second
+                if one is other:
+                    return (one,)
+                return (one, other) if one.place < other.place else (other, one)
         return sorted({*first, *second, *third}, key=_place)
 
-    def _task_hosts(self, envelope: Envelope) -> "Iterable[Node]":
+    def _task_hosts(self, envelope: Envelope) -> "Sequence[Node]":
         if envelope.to:
             return self.neurons.get(envelope.to, NOBODY)
         wanted = self.wanted(envelope)
@@ -336,7 +346,7 @@ class Synapse:
             ]
         return self._found[key]
 
-    def _kept(self, table: "dict[str, list[Node]]", envelope: Envelope) -> "Iterable[Node]":
+    def _kept(self, table: "dict[str, list[Node]]", envelope: Envelope) -> "Sequence[Node]":
         """Return the hosts of an Engram or Effector by its id, else by its kind."""
         return table.get(f"id {envelope.to}" if envelope.to else f"kind {envelope.to_type}", NOBODY)
 

@@ -17,7 +17,7 @@ from kit.notebook.check import SANITIZER, check
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Path(__file__).with_name("data") / "tiny.ipynb"
-TUTORIALS = ("01-tour.ipynb", "02-signals.ipynb", "03-records.ipynb")
+TUTORIALS = ("01-tour.ipynb", "02-signals.ipynb", "03-records.ipynb", "05-simulation.ipynb")
 NAMES = sorted({*TUTORIALS, *(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))})
 
 MAX_BYTES = 2_000_000

@@ -5,15 +5,16 @@ from typing import Any
 import pytest
 from stage import Stage, axon
 
-from kit.cosmonapse import register_signal
+from kit.cosmonapse import Signal, SignalType, new_trace_id, plan_signal, register_signal
 from kit.cosmonapse.registry import MemoryRegistryStore
 from kit.cosmonapse.signal import directed_to
 from kit.errors import (
     ArgumentError,
     DendriteProtocolError,
     PathwayClosedError,
+    SignalError,
 )
-from kit.sim import Dendrite, Envelope, InMemoryEngram, RetryStrategy
+from kit.sim import Dendrite, Effector, Envelope, InMemoryEngram, RetryStrategy
 
 # Addressing and delivery
 
@@ -297,6 +298,50 @@ def test_cosmonapse_36_what_roles_and_types_may_not() -> None:
         assert len(stage.bus.tape) == before + 2
 
     stage.run(main(), w)
+
+
+def test_signals_that_are_built_while_it_runs_have_ids_and_times_of_the_simulation() -> None:
+    def sent() -> Envelope:
+        stage = Stage()
+
+        async def main() -> None:
+            await stage.bus.sleep("1h")
+            built = plan_signal(trace_id=new_trace_id(), parent_id=stage.bus.new_id("evt_"), steps=[{"do": 1}])
+            await stage.o.emit(built)
+            await stage.bus.sleep(1)
+
+        stage.run(main())
+        return stage.sent("PLAN")[0]
+
+    first, again = sent(), sent()
+    assert (first.id, first.trace_id, first.ts) == (again.id, again.trace_id, again.ts)
+    assert first.ts.isoformat().startswith("2026-01-01T01:00:00")
+    assert Signal.decode(first.encode()).payload == {"steps": [{"do": 1}]}
+    assert first.reply(SignalType.CRITIQUE, {"x": 1}).parent_id == first.id
+
+
+@pytest.mark.parametrize(
+    "kind", ["RECALL", "IMPRINT", "TOOL_CALL", "BID", "STOP", "TASK_AWARDED", "TASK_OFFER", "RECALLED"]
+)
+def test_a_signal_that_makes_no_sense_ends_no_run(kind: str) -> None:
+    stage = Stage()
+    host = stage.node("host", axon("a"))
+    host.attach_engram(InMemoryEngram(engram_id="notes"))
+    host.attach_effector(Effector(effector_id="notes"))
+
+    async def main() -> str:
+        for payload in ({}, {"query": 3, "op": 3, "entry": 3, "tool": 3, "input": 3, "capabilities": 3, "hits": 3}):
+            stage.bus.send(stage.o, kind, payload, None, None, "a" if kind == "TASK_AWARDED" else "notes")
+        await stage.bus.sleep(1)
+        return (await stage.o.dispatch_and_wait(neuron="a", input={})).kind
+
+    assert stage.run(main(), host) == "AGENT_OUTPUT"
+
+
+def test_an_id_that_would_break_a_line_is_refused() -> None:
+    stage = Stage()
+    with pytest.raises(SignalError, match="a simulated bus carries ids"):
+        stage.run(stage.o.emit(plan_signal(trace_id='trc_"', parent_id="evt_1", steps=[])))
 
 
 def test_the_refusal_names_the_type() -> None:

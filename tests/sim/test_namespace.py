@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import cosmonapse
+import pyarrow as pa
 import pytest
 
 import kit
 from kit import sim
 from kit.errors import ArgumentError, KernelError
+from kit.sim.tape import BATCH, Tape
 
 
 def read(path: str) -> str:
@@ -54,6 +56,16 @@ def test_the_guide_works_as_it_stands(run: sim.Run) -> None:
     assert f"digest {run.digest}" in repr(run)
 
 
+def test_the_first_example_of_the_page_runs_as_it_stands() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "simulation.md").read_text()
+    block = page.partition("```python\n")[2].partition("```")[0]
+    assert 'until="10m"' in block
+    names: dict[str, Any] = {}
+    exec(block.replace('until="10m"', 'until="5s"'), names)
+    assert len(names["study"].signals()) == len(names["run"]) > 100
+    names["study"].close()
+
+
 def test_a_run_loads_as_the_capture_of_it_would(run: sim.Run, tmp_path: Path) -> None:
     with kit.open() as study:
         report = study.load(run, run="before")
@@ -78,6 +90,7 @@ def test_cosmonapse_48_the_published_package_writes_every_line_to_the_same_bytes
     ] == []
 
 
+@pytest.mark.servers
 def test_cosmonapse_48_cosmo_validate_finds_no_error(run: sim.Run, tmp_path: Path) -> None:
     path = run.save(tmp_path / "run.jsonl")
     tool = Path(sys.executable).with_name("cosmo")
@@ -100,12 +113,20 @@ def test_stamps_and_ids_go_up_together(run: sim.Run) -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_the_tape_spills_to_files_and_gives_the_same(tmp_path: Path) -> None:
-    kept, spilled = office().run(until="25s"), office(spill_rows=1).run(until="7m")
-    assert spilled._tape.spilled > 0
-    first = spilled.arrow().slice(0, 1000)
-    assert first.equals(kept.arrow().slice(0, 1000))
-    assert len(spilled.arrow()) == len(spilled) == spilled.report.signals
+def test_the_tape_spills_to_files_and_gives_the_same() -> None:
+    def taped(spill_rows: int | None) -> Tape:
+        bus = sim.Synapse(seed=7, tape=Tape(spill_rows=spill_rows))
+        node = sim.Dendrite(synapse=bus, dendrite_id="n")
+        node.begin()
+        for n in range(BATCH * 2 + 100):
+            bus.send(node, "PLAN", {"steps": [n]}, "trc_1", None, "é", None, ("a", "b") if n % 2 else None)
+        return bus.tape
+
+    kept, spilled = taped(None), taped(1)
+    assert (kept.spilled, spilled.spilled) == (0, 2)
+    assert pa.Table.from_batches(spilled.batches()) == pa.Table.from_batches(kept.batches())
+    assert spilled.digest == kept.digest
+    assert len(spilled) == BATCH * 2 + 100
 
 
 def test_a_namespace_can_be_driven_step_by_step_to_the_same_end() -> None:
@@ -128,11 +149,52 @@ def test_one_can_ask_and_go_on() -> None:
         ns.run(until="20s")
 
 
+def test_a_run_can_last_as_long_as_a_coroutine() -> None:
+    ns = office()
+
+    async def main() -> None:
+        await ns.orchestrator.dispatch_and_wait(neuron="coder", input={"q": "mine"})
+        await ns.synapse.sleep("2s")
+
+    run = ns.run(main())
+    assert 2 < run.virtual_s < 3
+    assert run.until is None
+
+
 def test_reprs_say_who_is_there() -> None:
     ns = office()
     assert repr(ns) == "<Namespace 'lab', seed 7: 2 neurons, 1 engrams, 1 effectors, 0 s, 0 signals>"
     assert "<td>fs</td><td>effector</td><td>filesystem</td>" in ns._repr_html_()
     assert ns.run(until=1)._repr_html_().startswith("<pre>run of &#x27;lab&#x27;")
+
+
+def recalling(input: Any, context: Any, *, recal: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        (sim.lognormal(ms=120, sigma=0.4), "lognormal(ms=120, sigma=0.4)"),
+        (sim.uniform(1, 5), "uniform(1, 5)"),
+        (sim.uniform(ms=(50, 150)), "uniform(ms=(50, 150))"),
+        (sim.gamma(2, shape=3), "gamma(2, shape=3)"),
+        (sim.empirical([1, 2]), "empirical((1, 2))"),
+        (sim.empirical(s=range(9)), "empirical(s=(0, 1, 2, 3, … 9 values))"),
+        (sim.Fault("crash", "a", at="1m", for_="2s"), "Fault(kind='crash', target='a', at='1m', for_='2s')"),
+    ],
+    ids=str,
+)
+def test_distributions_and_faults_show_as_they_are_written(shown: Any, text: str) -> None:
+    assert repr(shown) == text
+
+
+def test_callers_and_faults_say_what_came_of_them() -> None:
+    ns = office()
+    ns.faults.crash("coder", at="1s", for_="1s")
+    caller = ns.arrivals(name="r", at=["10s"], capabilities=["code"])
+    ns.run(until="20s")
+    assert repr(caller) == "<Caller 'r': 1 started, 1 completed, 0 failed, 0 timed out, 0 unserved>"
+    assert repr(ns.faults) == "<Faults: 1 planned, 2 beginnings and ends so far>"
 
 
 @pytest.mark.parametrize(
@@ -144,6 +206,17 @@ def test_reprs_say_who_is_there() -> None:
         (lambda ns: ns.model("m", service=sim.lognormal(ms=1, s=2, sigma=1)), "give one value"),
         (lambda ns: ns.model("m", service=sim.uniform(ms=(2, 1))), "cannot be drawn"),
         (lambda ns: ns.model("m", workers=0), "workers 0"),
+        (lambda ns: ns.model("m", service=5), "service=5: give a distribution"),
+        (lambda ns: ns.model("m", tokens_in="many"), "tokens_in='many': give a distribution"),
+        (lambda ns: ns.model("m", servce=1), r"model\(\): 'servce' is not known; there are service, "),
+        (lambda ns: ns.model("m", capabilities="x"), r"capabilities='x': give a list, \['x'\]"),
+        (lambda ns: ns.neuron("n")(lambda: 1), "neuron 'n': too many positional arguments"),
+        (lambda ns: ns.neuron("n")(recalling), r"missing a required.* argument: 'recal'; .*recall, imprint"),
+        (lambda ns: ns.arrivals(rate=1, capabilities=["x"]), r"arrivals\(\): 'rate' is not known"),
+        (lambda ns: ns.arrivals(rate_per_s=1, capabilities="x"), "capabilities='x': give a list"),
+        (lambda ns: ns.arrivals(at="30s", capabilities=["x"]), "at='30s': give a list"),
+        (lambda ns: sim.Arrivals("a", rate_per_s=1, capabilities="x"), "capabilities='x': give a list"),
+        (lambda ns: ns.arrivals(rate_per_s=1, capabilities=["x"], then=["y"], attempts=2), "not with offer= or then="),
         (lambda ns: ns.arrivals(rate_per_s=1), "say for whom"),
         (lambda ns: ns.arrivals(capabilities=["x"]), "one of rate_per_s, every and at"),
         (lambda ns: ns.arrivals(every=0, capabilities=["x"]), "never end"),
@@ -222,7 +295,7 @@ PROGRAM = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from test_namespace import office
-print(office(int(sys.argv[2])).run(until="20s").digest)
+print(office(int(sys.argv[2])).run(until="5s").digest)
 """
 
 
@@ -235,7 +308,7 @@ def test_cosmonapse_47_a_seed_gives_the_same_bytes_in_any_process() -> None:
         command = [sys.executable, "-c", PROGRAM, str(folder), str(seed)]
         return subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=120).stdout.strip()
 
-    here = office().run(until="20s").digest
+    here = office().run(until="5s").digest
     assert [digest(7, "1"), digest(7, "99")] == [here, here]
     assert digest(8, "1") != here
 

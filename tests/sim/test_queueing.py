@@ -35,14 +35,14 @@ def erlang_c(servers: int, offered: float) -> float:
 
 @pytest.mark.parametrize(("load", "seed"), [(0.5, 1), (0.8, 2)])
 def test_one_worker_is_an_m_m_1_queue(load: float, seed: int) -> None:
-    mean, error = interval(latencies(load * 10, sim.exponential(ms=100), 1, 6000, seed))
+    mean, error = interval(latencies(load * 10, sim.exponential(ms=100), 1, 3000, seed))
     assert mean == pytest.approx(0.1 / (1 - load), abs=Z * error)
 
 
 @pytest.mark.parametrize(("servers", "load", "seed"), [(3, 0.7, 1), (8, 0.85, 2)])
 def test_several_workers_are_an_m_m_c_queue(servers: int, load: float, seed: int) -> None:
     rate = servers * load * 10
-    mean, error = interval(latencies(rate, sim.exponential(ms=100), servers, 6000, seed))
+    mean, error = interval(latencies(rate, sim.exponential(ms=100), servers, 3000, seed))
     wait = erlang_c(servers, servers * load) / (servers * 10 - rate)
     assert mean == pytest.approx(0.1 + wait, abs=Z * error)
 
@@ -56,12 +56,12 @@ def test_other_service_times_follow_pollaczek_and_khinchine(service: sim.Distrib
     variation = math.exp(0.25) - 1 if square is None else square
     rate, mean_service = 6.0, service.mean
     load = rate * mean_service
-    mean, error = interval(latencies(rate, service, 1, 6000, 5))
+    mean, error = interval(latencies(rate, service, 1, 3000, 5))
     wait = load * mean_service * (1 + variation) / (2 * (1 - load))
     assert mean == pytest.approx(mean_service + wait, abs=Z * error)
 
 
 def test_an_m_m_1_queue_has_exponential_times_in_system() -> None:
-    values = latencies(5.0, sim.exponential(ms=100), 1, 6000, 9)
+    values = latencies(5.0, sim.exponential(ms=100), 1, 3000, 9)
     for q in (0.5, 0.9, 0.99):
         assert float(np.quantile(values, q)) == pytest.approx(-0.2 * math.log(1 - q), rel=0.12)

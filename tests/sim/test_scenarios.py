@@ -90,7 +90,7 @@ def test_a_scenario_from_elsewhere_runs_no_code_of_its_choice() -> None:
     with pytest.raises(ArgumentError, match="cannot be found"):
         one("kit.sim.shipped:nothing").run(1)
     assert one("mine").run(1, "5s", functions={"mine": honest}).report.types["AGENT_OUTPUT"] > 1
-    assert one("json:dumps").namespace(trust=True).axons["a"].neuron_fn is json.dumps
+    assert one("json:dump").namespace(trust=True).axons["a"].neuron_fn is json.dump
 
 
 def test_a_function_that_remembers_is_found_out() -> None:
