@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import generate, records, sensors
+from benchmarks import generate, records, sensors, simulation
 from benchmarks.measure import Case, Summary, compare, markdown
 
 HERE = Path(__file__).parent
@@ -234,6 +234,11 @@ def kernel(rounds: int) -> str:
     return "\n".join([title, "", markdown(found), "", *goals])
 
 
+def simulated(rounds: int) -> str:
+    """Signals per CPU second of a simulated namespace, beside the published package."""
+    return simulation.section(rounds, goal)
+
+
 SECTIONS: dict[str, Section] = {
     "load": loading,
     "structure": structure,
@@ -241,6 +246,7 @@ SECTIONS: dict[str, Section] = {
     "verify": verifying,
     "sensors": sensor_logs,
     "kernel": kernel,
+    "simulation": simulated,
 }
 LARGE: dict[str, Section] = {"load-10M": large, "structure-5M": growth}
 

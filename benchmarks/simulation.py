@@ -1,17 +1,15 @@
 """A namespace of 200 neurons with auctions, recalls, tools and heartbeats: signals per CPU second.
 
-    python -m benchmarks.simulation [--rounds 3] [--signals 100000 1000000]
-
 Each run is a process of its own; kit and the published package (its in-process bus on a virtual asyncio clock, in
 `benchmarks/peers/package_bus.py`) take turns. Only CPU time of the simulation counts: imports come before.
 """
 
-import argparse
 import json
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,27 +64,27 @@ def rate(runs: list[dict[str, float]]) -> float:
     return statistics.median(run["signals"] / run["seconds"] for run in runs)
 
 
-def main() -> None:
-    """Print the table of docs/simulation.md."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--signals", type=int, nargs=2, default=[100_000, 1_000_000])
-    wanted = parser.parse_args()
-    small, large = wanted.signals
+def section(rounds: int, goal: Callable[..., str], small: int = 100_000, large: int = 1_000_000) -> str:
+    """Measure kit and package in turns, and a larger run of the kit, and return the section of the page."""
     kit: list[dict[str, float]] = []
     package: list[dict[str, float]] = []
-    for _ in range(wanted.rounds):
+    for _ in range(rounds):
         kit.append(measured("kit", small))
         package.append(measured("package", small // 10))
     big = measured("kit", large)
-    print("| case | signals | CPU seconds | signals per CPU second | peak MB |\n|---|---:|---:|---:|---:|")
+    lines = [
+        "## Simulating a namespace of 200 neurons, CPU time of one process",
+        "",
+        "| case | signals | CPU seconds | signals per CPU second | peak MB |",
+        "|---|---:|---:|---:|---:|",
+    ]
     for name, run in (("kit", kit[0]), ("kit, larger", big), ("published package, in-process bus", package[0])):
         per = run["signals"] / run["seconds"]
-        print(f"| {name} | {run['signals']:,.0f} | {run['seconds']:.2f} | {per:,.0f} | {run['rss_mb']:,.0f} |")
+        lines.append(f"| {name} | {run['signals']:,.0f} | {run['seconds']:.2f} | {per:,.0f} | {run['rss_mb']:,.0f} |")
     growth = rate(kit) / (big["signals"] / big["seconds"])
-    print(f"\n- kit / package, signals per CPU second: asked at least 20, measured {rate(kit) / rate(package):.1f}")
-    print(f"- time per signal, {large:,} / {small:,} signals: asked at most 1.2, measured {growth:.2f}")
-
-
-if __name__ == "__main__":
-    main()
+    lines += [
+        "",
+        goal("kit / package, signals per CPU second", rate(kit) / rate(package), 20, least=True),
+        goal(f"time a signal, {large:,} / {small:,} signals", growth, 1.2, least=False),
+    ]
+    return "\n".join(lines)
