@@ -3,9 +3,11 @@
 import asyncio
 from typing import Any
 
+import cosmonapse
 import pytest
 from asynchronous import in_loop
 from stage import Stage, axon
+from virtual_loop import run_virtual
 
 from kit import sim
 from kit.errors import KernelError
@@ -129,3 +131,33 @@ async def test_a_running_loop_such_as_a_notebook_has_is_put_back() -> None:
     assert sim.Synapse().run(after(5, "x")) == "x"
     assert asyncio.get_running_loop() is outer
     await asyncio.sleep(0)
+
+
+async def searcher(input: Any, context: Any) -> Any:
+    """A neuron as one writes it for the published package."""
+    found = list(await asyncio.gather(after(60, "shelf"), after(3600, "cellar")))
+    try:
+        await asyncio.wait_for(after(86400, "attic"), timeout=600)
+    except TimeoutError:
+        found.append("not the attic")
+    return {"found": found, "asked": input["q"]}
+
+
+def test_a_neuron_of_the_published_package_runs_as_it_is() -> None:
+    async def theirs() -> Any:
+        bus = cosmonapse.MemorySynapse()
+        await bus.connect()
+        worker = cosmonapse.Dendrite(synapse=bus, role="worker", dendrite_id="w")
+        worker.attach_axon(cosmonapse.Axon(neuron_id="searcher", neuron_fn=searcher))
+        desk = cosmonapse.Dendrite(synapse=bus, dendrite_id="o")
+        await worker.start()
+        await desk.start()
+        begun = asyncio.get_running_loop().time()
+        reply = await desk.dispatch_and_wait(neuron="searcher", input={"q": "keys"}, timeout_s=None)
+        return reply.payload, round(asyncio.get_running_loop().time() - begun)
+
+    ns = sim.Namespace()
+    ns.neuron("searcher")(searcher)
+    reply = ns.ask(neuron="searcher", input={"q": "keys"}, timeout_s=None)
+    assert (reply.payload, round(ns.now_s)) == run_virtual(theirs())
+    assert reply.payload["output"]["found"] == ["shelf", "cellar", "not the attic"]
