@@ -76,8 +76,7 @@ def _ready() -> Sequence[str]:
 
 
 def _as_written(name: str) -> Sequence[str]:
-    # DuckDB reads `nan` in any case, but writes it so.
-    return (f"{name}::VARCHAR = {name}_text", *(f"NOT contains({name}_text, '{word}')" for word in ("NaN", "Infinity")))
+    return (f"{name}::VARCHAR = {name}_text", f"NOT regexp_matches({name}_text, '{NONFINITE}')")
 
 
 def statement(level: Level, doubtful: str) -> str:
