@@ -45,16 +45,18 @@ class Block:
 
     def word(self, at: Ints) -> Words:
         """Return the eight bytes at each place, the first one lowest."""
-        return self._words[np.minimum(at, self._last)]
+        found: Words = self._words[np.minimum(at, self._last)]
+        return found
 
     def says(self, at: Ints, text: bytes) -> Mask:
         """Return where `text` stands."""
         if len(text) < WORD:
-            return (self.word(at) & LOW[len(text)]) == number(text)
+            short: Mask = (self.word(at) & LOW[len(text)]) == number(text)
+            return short
         # The last piece overlaps the one before it where the text is no whole number of words.
         pieces = (*range(0, len(text) - WORD, WORD), len(text) - WORD)
-        found = [self.word(at + i) == number(text[i : i + WORD]) for i in pieces]
-        return np.logical_and.reduce(found)
+        found: Mask = np.logical_and.reduce([self.word(at + i) == number(text[i : i + WORD]) for i in pieces])
+        return found
 
     def views(self, starts: Ints, ends: Ints, valid: Mask | None = None) -> pa.Array:
         """Return the texts as an Arrow string view array on the bytes of the block: nothing long is copied.

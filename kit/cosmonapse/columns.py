@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kit.cosmonapse.block import BEYOND, INLINE_BYTES, LOW, WORD, Block, Ints, Mask, Words, number
+from kit.cosmonapse.block import BEYOND, LOW, WORD, Block, Ints, Mask, Words, number
 from kit.cosmonapse.examine import DIRECTED, compact
 from kit.cosmonapse.repeats import Keys, repeats
 from kit.cosmonapse.stamps import MILLI, stamps
@@ -157,14 +157,14 @@ def _block(texts: pa.Array) -> Block | None:
     if texts.type != pa.string_view() or texts.null_count or texts.offset or len(texts) == 0:
         return None
     _, _, *data = texts.buffers()
-    return Block(data[0]) if len(data) == 1 and data[0].size >= 8 * WORDS else None
+    return Block(data[0]) if len(data) == 1 and data[0].size >= WORD * WORDS else None
 
 
 def _lines(block: Block, texts: pa.Array) -> tuple[Span, Mask]:
-    """Return where the lines stand in the block; those within a view, or at the end of the block, are left out."""
+    """Return where the lines stand in the block; short ones, and those at the end of the block, are left out."""
     views = np.frombuffer(texts.buffers()[1], np.int32).reshape(-1, 4)[: len(texts)].astype(np.int64)
     size, begin = views[:, 0], views[:, 3]
-    whole = (size > INLINE_BYTES) & (begin + size + MARGIN <= block.data.size)
+    whole = (size >= WORD * WORDS) & (begin + size + MARGIN <= block.data.size)
     return Span(np.where(whole, begin, 0), np.where(whole, begin + size, 0)), whole
 
 
@@ -172,19 +172,29 @@ class _Form:
     """The text with which a line begins, up to the type; `#` stands for a character of a ULID."""
 
     def __init__(self, text: str) -> None:
-        form = text.encode().ljust(8 * WORDS, b"?")
+        form = text.encode().ljust(WORD * WORDS, b"?")
         self.size = len(text)
         self.fixed = _words(bytes(0 if char in b"#?" else 0xFF for char in form))
         self.text = _words(form) & self.fixed
         self.high = _words(bytes(0x80 if char in b"#" else 0 for char in form))
+        self.low = ~self.high
         self.above = _words(bytes(0x80 - ord("0") if char in b"#" else 0 for char in form))
         self.below = _words(bytes(0x7F - ord("Z") if char in b"#" else 0 for char in form))
 
     def fits(self, words: Words) -> Mask:
         """Return which rows have the form; what stands for a ULID is from `0` to `Z`: no quote, escape or control character."""
-        wrong = (words & self.fixed) ^ self.text
-        wrong |= (words + self.below | words) & self.high
-        wrong |= ~((words & ~self.high) + self.above) & self.high
+        # In place: the arrays are larger than the cache for anything else to be fast.
+        wrong = words & self.fixed
+        wrong ^= self.text
+        odd = words + self.below
+        odd |= words
+        odd &= self.high
+        wrong |= odd
+        np.bitwise_and(words, self.low, out=odd)
+        odd += self.above
+        np.invert(odd, out=odd)
+        odd &= self.high
+        wrong |= odd
         return np.bitwise_or.reduce(wrong, axis=1) == 0
 
 
@@ -193,6 +203,7 @@ def _words(text: bytes) -> Words:
 
 
 WORDS = 19
+"""Words of the longer form."""
 ULID = "#" * 26
 ROOT = _Form(f'{{"v":"1","id":"evt_{ULID}","trace_id":"trc_{ULID}","parent_id":null,"type":"')
 CHILD = _Form(f'{{"v":"1","id":"evt_{ULID}","trace_id":"trc_{ULID}","parent_id":"evt_{ULID}","type":"')
@@ -203,26 +214,30 @@ ID, TRACE_ID, PARENT_ID, ID_BYTES = 15, 59, 104, 30
 def _head(block: Block, lines: Span) -> Head:
     """Find the fields before the payload: the ids by their places, the rest by quotes."""
     words = block.wide(lines.begin, WORDS)
-    fits = CHILD.fits(words)
-    child = fits.copy()
-    fits[~child] = ROOT.fits(words[~child])
+    child = CHILD.fits(words)
+    fits = child.copy()
+    others = np.flatnonzero(~child)
+    fits[others] = ROOT.fits(words[others])
     ident, trace, parent = (Span(lines.begin + at, lines.begin + at + ID_BYTES) for at in (ID, TRACE_ID, PARENT_ID))
     begin = lines.begin + np.where(child, CHILD.size, ROOT.size)
     number = np.searchsorted(block.quotes, begin)
     kind = Span(begin, block.quotes[number])
     name = block.wide(kind.end, 2)
     fits &= (name[:, 0] == DIRECTED_KEY[0]) & (name[:, 1] & LOW[5] == DIRECTED_KEY[1])
-    directed, number = _directed(block, kind.end + 13, number + np.where(name[:, 1] == NULL, 3, 9))
+    directed, number, found = _directed(block, kind.end + 13, number + np.where(name[:, 1] == NULL, 3, 9))
     stamp = Span(directed.end + 7, block.quotes[number + 3])
     name = block.wide(stamp.end, 2)
     fits &= (name[:, 0] == PAYLOAD_KEY[0]) & (name[:, 1] & LOW[5] == PAYLOAD_KEY[1])
     payload = stamp.end + 12
-    fits &= payload < lines.end
+    fits &= found & (payload < lines.end)
     return Head(fits, ident, trace, parent, child, kind, directed, stamp, payload, number + 6)
 
 
-def _directed(block: Block, begin: Ints, number: Ints) -> tuple[Span, Ints]:
-    """Find where `directed` ends: before the key `ts`, whose quote has the number returned, if it is in reach."""
+def _directed(block: Block, begin: Ints, number: Ints) -> tuple[Span, Ints, Mask]:
+    """Find where `directed` ends: before the key `ts`. Return that, the number of the key's quote, and where it was found.
+
+    The strings before it have two quotes each, so every other quote from `number` on is looked at.
+    """
     number = np.minimum(number, len(block.quotes) - BEYOND)
     sought = np.arange(len(number))
     for _ in range(2 + MAX_CAPABILITIES):
@@ -230,7 +245,9 @@ def _directed(block: Block, begin: Ints, number: Ints) -> tuple[Span, Ints]:
         if not len(sought):
             break
         number[sought] += 2
-    return Span(begin, block.quotes[number] - 1), number
+    found = np.ones(len(number), bool)
+    found[sought] = False
+    return Span(begin, block.quotes[number] - 1), number, found
 
 
 def _tail(block: Block, lines: Span, head: Head) -> Tail:

@@ -17,8 +17,8 @@ OPEN, CLOSE, CASE = ord("{"), ord("}"), 0x20
 """Brackets differ from braces by the bit that sets lower-case letters apart."""
 MIX = np.uint64(0x9E3779B97F4A7C15)
 """2 ** 64 over the golden ratio: a product with it spreads the bits (Knuth, TAOCP 6.4)."""
-LINE_BITS, PLACE_BITS, DEPTH_BITS = 24, 24, 15
-"""How a line in the block, a place in the line and a depth share a number."""
+LINE_BITS, PLACE_BITS, DEPTH_BITS = 24, 20, 15
+"""How a line (or a brace) of the block, a place in the line and a depth share a number; longer lines are not looked at."""
 
 
 class Keys(NamedTuple):
@@ -51,16 +51,18 @@ def repeats(block: Block, keys: Keys, begin: Ints, end: Ints) -> Mask:
 def _twice(group: Ints, sign: Words) -> Ints:
     """Return the groups that have a sign twice, by the high bits of the signs."""
     key = np.sort((group.astype(np.uint64) << np.uint64(LINE_BITS + 16)) | (sign >> np.uint64(64 - 16 - LINE_BITS)))
-    return (key[1:][key[1:] == key[:-1]] >> np.uint64(LINE_BITS + 16)).astype(np.int64)
+    found: Ints = (key[1:][key[1:] == key[:-1]] >> np.uint64(LINE_BITS + 16)).astype(np.int64)
+    return found
 
 
 def _in_one_object(block: Block, line: Ints, key_end: Ints, sign: Words, begin: Ints, end: Ints) -> Mask:
     """Return which lines may have two alike keys in one object; `line` counts the lines given by `begin` and `end`."""
-    size = np.maximum(end - begin, 0)
+    unclear = (end - begin) >> PLACE_BITS > 0
+    size = np.where(unclear, 0, end - begin)
     first = np.cumsum(size) - size
     owner = np.repeat(np.arange(len(size)), size)
     octets = block.octets[np.arange(len(owner)) + np.repeat(begin - first, size)]
-    unclear = (size >> PLACE_BITS > 0) | (np.bincount(owner[octets == BACKSLASH], minlength=len(size)) > 0)
+    unclear[owner[octets == BACKSLASH]] = True
     # Without escapes, what follows an even number of quotes is outside of strings.
     quotes = np.concatenate([[0], np.cumsum(octets == QUOTE)])
     kind = octets | CASE
@@ -80,7 +82,7 @@ def _in_one_object(block: Block, line: Ints, key_end: Ints, sign: Words, begin: 
     order = np.argsort((lines << (PLACE_BITS + DEPTH_BITS)) | (depths << PLACE_BITS) | places)
     # Of the braces of one depth, the last one before a key opened its object.
     is_key = order >= len(brace_line)
-    opened = np.cumsum(~is_key)[is_key]
+    opened: Ints = np.cumsum(~is_key, dtype=np.int64)[is_key]
     keys = order[is_key] - len(brace_line)
     unclear[lines[order[~is_key]][_twice(opened, sign[keys]) - 1]] = True
     return unclear

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from kit.cosmonapse.block import WORD, Block, Ints, Mask, Words
+from kit.cosmonapse.block import Block, Ints, Mask, Words
 
 PLAIN, MILLI, MICRO = 20, 24, 27
 """Bytes of a stamp."""
