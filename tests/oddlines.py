@@ -383,7 +383,7 @@ FRAME = (
 
 def read(lines: list[str]) -> list[pa.RecordBatch]:
     """Return lines as the reader hands them over, with one more before and after them; the first of `lines` is line 2."""
-    return list(LineReader(BytesIO("\n".join([FRAME, *lines, FRAME]).encode())).batches())
+    return list(LineReader(BytesIO("\n".join([FRAME, *lines, FRAME, ""]).encode())).batches())
 
 
 def bulk(store: Store, lines: list[str], level: str = "loose") -> list[dict[str, Any]]:

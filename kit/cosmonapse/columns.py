@@ -195,7 +195,8 @@ class _Form:
         np.invert(odd, out=odd)
         odd &= self.high
         wrong |= odd
-        return np.bitwise_or.reduce(wrong, axis=1) == 0
+        found: Mask = np.bitwise_or.reduce(wrong, axis=1) == 0
+        return found
 
 
 def _words(text: bytes) -> Words:
@@ -283,7 +284,7 @@ def _addresses(texts: pa.Array) -> tuple[pa.StructArray, Ints]:
 
 
 ADDRESS = pa.struct([("id", pa.string()), ("type", pa.string()), ("capabilities", pa.list_(pa.string()))])
-NOBODY = {"id": None, "type": None, "capabilities": None}
+NOBODY: dict[str, object] = {"id": None, "type": None, "capabilities": None}
 
 
 @lru_cache(maxsize=4 * MAX_ADDRESSES)
