@@ -200,7 +200,7 @@ def test_any_stamp_of_an_sdk_line_has_one_outcome_on_both_paths(store: Store) ->
 def test_fields_of_the_lines_of_both_sdks_are_found_and_are_views_on_the_block() -> None:
     (batch,) = oddlines.read([*FOUND, *oddlines.sample_lines()[:50]])
     found = columns.split(batch)
-    assert found["fits"].to_pylist() == [True] * 52 + [False]
+    assert found["fits"].to_pylist() == [True] * 53 + [False]
     assert found["payload"][2].as_py() == '{"x":true}'
     assert found["directed_capabilities"].to_pylist()[1:3] == [["x", "y"], None]
     assert found["payload"].buffers()[2].address == batch["text"].buffers()[2].address
