@@ -68,8 +68,10 @@ class Loading:
 
     def _insert(self, name: str, lines: pa.Table | pa.RecordBatchReader, statement: str) -> None:
         self.connection.register(name, lines)
+        self.connection.execute(f"SET VARIABLE {schema.APPENDING} = true")
         try:
             self.connection.execute(statement, [self.run, self.source_id])
+            self.connection.execute(f"RESET VARIABLE {schema.APPENDING}")
         finally:
             self.connection.unregister(name)
 
