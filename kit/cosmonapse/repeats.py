@@ -39,12 +39,13 @@ def repeats(block: Block, keys: Keys, begin: Ints, end: Ints) -> Mask:
     sign = ((keys.tail >> (short * np.uint64(WORD))) ^ (keys.size.astype(np.uint64) << np.uint64(56))) * MIX
     alike = np.zeros(len(begin), bool)
     alike[_twice(keys.line, sign)] = True
+    alike &= end > begin
     # Most of these have it in two objects; where those begin and end is worth a look only here.
-    seen = np.flatnonzero(alike)
-    chosen = alike[keys.line]
-    number = np.cumsum(alike) - 1
-    line = number[keys.line[chosen]]
-    alike[seen] = _in_one_object(block, line, keys.end[chosen], sign[chosen], begin[seen], end[seen])
+    looked = alike & ((end - begin) >> PLACE_BITS == 0)
+    seen, chosen = np.flatnonzero(looked), looked[keys.line]
+    if len(seen):
+        line = (np.cumsum(looked) - 1)[keys.line[chosen]]
+        alike[seen] = _in_one_object(block, line, keys.end[chosen], sign[chosen], begin[seen], end[seen])
     return alike
 
 
@@ -57,8 +58,8 @@ def _twice(group: Ints, sign: Words) -> Ints:
 
 def _in_one_object(block: Block, line: Ints, key_end: Ints, sign: Words, begin: Ints, end: Ints) -> Mask:
     """Return which lines may have two alike keys in one object; `line` counts the lines given by `begin` and `end`."""
-    unclear = (end - begin) >> PLACE_BITS > 0
-    size = np.where(unclear, 0, end - begin)
+    size = end - begin
+    unclear = np.zeros(len(size), bool)
     first = np.cumsum(size) - size
     owner = np.repeat(np.arange(len(size)), size)
     octets = block.octets[np.arange(len(owner)) + np.repeat(begin - first, size)]
@@ -78,11 +79,13 @@ def _in_one_object(block: Block, line: Ints, key_end: Ints, sign: Words, begin: 
     depths = np.concatenate([brace_depth, key_depth])
     lines = np.concatenate([brace_line, line])
     unclear[lines[(depths < 0) | (depths >> DEPTH_BITS > 0)]] = True
+    depths = np.clip(depths, 0, (1 << DEPTH_BITS) - 1)
     places = np.concatenate([braces[opens], key_place]) - first[lines]
     order = np.argsort((lines << (PLACE_BITS + DEPTH_BITS)) | (depths << PLACE_BITS) | places)
     # Of the braces of one depth, the last one before a key opened its object.
     is_key = order >= len(brace_line)
     opened: Ints = np.cumsum(~is_key, dtype=np.int64)[is_key]
     keys = order[is_key] - len(brace_line)
-    unclear[lines[order[~is_key]][_twice(opened, sign[keys]) - 1]] = True
+    inside = opened > 0
+    unclear[lines[order[~is_key]][_twice(opened[inside], sign[keys[inside]]) - 1]] = True
     return unclear
