@@ -14,10 +14,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kit.syncropel.canonical import server_id
-
 from kit.auki import manifest, payload, registry
 from kit.auki.writer import LogWriter
+from kit.syncropel.canonical import server_id
 
 FAULTS = (
     "early_arrival",

@@ -6,6 +6,9 @@ for. So nothing is taken on trust. A line is taken where its columns, written ou
 them (`schema.REBUILT`), are the line to the byte: a space, a comma, an escape, another key or another type
 would be missing from that. Such a line is not stored a second time as text.
 
+Lines as both SDKs write them do not come here in the first place, where `columns` has found their fields: of those, only
+payload and meta are parsed, and tested in the same way (`ready`). All the others are taken apart by `statement`.
+
 Repeated keys inside payload and meta survive writing, so they are looked for by name (`UNREPEATED`), as are
 non-finite numbers by pattern. Lines in another spacing or key order are asked `general` questions instead.
 """
@@ -36,6 +39,46 @@ UNREPEATED = (
 )
 
 
+def ready(level: Level, aside: str) -> str:
+    """Return the INSERT of the lines in `found_columns` that are rows as they are; it takes the run and the source number.
+
+    The lines come in the schema of `columns`. The others go to the SQL function named `aside`, which takes line, offset and
+    text and returns false, and must be declared volatile (see `statement`).
+    """
+    tests = " AND ".join([*_ready(), *_level(level)])
+    return f"""
+INSERT INTO signals BY NAME
+SELECT ? AS run, ? AS source_id, line, id, trace_id, parent_id, type, v, directed_id, directed_type, directed_capabilities,
+       ts, ts_text, payload, meta, dialect, [] AS flags, true AS canonical
+FROM (
+    SELECT *, CASE WHEN fits AND {tests} THEN true ELSE {aside}(line, byte_offset, line_text) END AS ok
+    FROM (
+        SELECT *, CASE WHEN json_valid(payload_text) THEN json(payload_text) END AS payload,
+               CASE WHEN meta_text = '{{}}' THEN '{{}}'::JSON WHEN json_valid(meta_text) THEN json(meta_text) END AS meta
+        FROM (
+            SELECT * EXCLUDE (text, payload, meta), text::VARCHAR AS line_text, '1' AS v,
+                   payload::VARCHAR AS payload_text, meta::VARCHAR AS meta_text
+            FROM found_columns
+        )
+    )
+)
+WHERE ok"""  # noqa: S608  only constants of this module are put in; values are bound
+
+
+def _ready() -> Sequence[str]:
+    """Return what makes a line that fits a row: payload and meta are as DuckDB writes them, with nothing odd in them."""
+    return (
+        *_as_written("payload"),
+        f"CASE WHEN meta_text = '{{}}' THEN true ELSE {' AND '.join(_as_written('meta'))} END",
+        f"CASE WHEN long THEN {DEPTH} AND {DIGITS} ELSE true END",
+        f"CASE WHEN repeats THEN {UNREPEATED.format(json='payload')} AND {UNREPEATED.format(json='meta')} ELSE true END",
+    )
+
+
+def _as_written(name: str) -> Sequence[str]:
+    return (f"{name}::VARCHAR = {name}_text", f"NOT regexp_matches({name}_text, '{NONFINITE}')")
+
+
 def statement(level: Level, doubtful: str) -> str:
     """Return the INSERT of the lines in `incoming_lines` that are plain; it takes the run and the source number.
 
@@ -45,7 +88,7 @@ def statement(level: Level, doubtful: str) -> str:
     always = " AND ".join([*_always(), *_level(level)])
     return f"""
 INSERT INTO signals BY NAME
-SELECT run, source_id, line, j.id AS id, j.trace_id AS trace_id, j.parent_id AS parent_id, j.type AS type, j.v AS v,
+SELECT run, source_id, line, id, trace_id, parent_id, type, v,
        j.directed.id AS directed_id, j.directed.type AS directed_type,
        j.directed.capabilities AS directed_capabilities, stamp AS ts, j.ts AS ts_text, j.payload AS payload, j.meta AS meta,
        CASE strlen(j.ts) WHEN 24 THEN 'typescript' WHEN 27 THEN 'python' WHEN 20 THEN 'python' ELSE 'other' END AS dialect,
@@ -58,6 +101,7 @@ FROM (
         SELECT *, coalesce(line_text = {_rebuilt()}, false) AS plain
         FROM (
             SELECT ? AS run, ? AS source_id, line, byte_offset, line_text, j,
+                   j.id AS id, j.trace_id AS trace_id, j.parent_id AS parent_id, j.type AS type, j.v AS v,
                    j.payload::VARCHAR AS payload, j.meta::VARCHAR AS meta,
                    try_cast(CASE WHEN strlen(j.ts) > 27 THEN j.ts[:26] || 'Z' ELSE j.ts END AS TIMESTAMP) AS stamp
             FROM (
@@ -115,17 +159,17 @@ def _level(level: Level) -> Sequence[str]:
     if level == "loose":
         return ()
     if level == "validate":
-        return ("j.v = '1'",)
+        return ("v = '1'",)
     required = " ".join(
         f"WHEN '{kind.value}' THEN list_has_all(json_keys(payload), [{', '.join(repr(key) for key in keys)}])"
         for kind, keys in REQUIRED_PAYLOAD.items()
         if keys
     )
     return (
-        "j.v = '1'",
-        f"regexp_full_match(j.id, 'evt_{ULID}')",
-        f"regexp_full_match(j.trace_id, 'trc_{ULID}')",
-        f"(j.parent_id IS NULL OR regexp_full_match(j.parent_id, 'evt_{ULID}'))",
-        f"CASE j.type {required} ELSE true END",
-        "NOT (j.type = 'IMPRINT' AND NOT list_contains(json_keys(payload), 'merge_key'))",
+        "v = '1'",
+        f"regexp_full_match(id, 'evt_{ULID}')",
+        f"regexp_full_match(trace_id, 'trc_{ULID}')",
+        f"(parent_id IS NULL OR regexp_full_match(parent_id, 'evt_{ULID}'))",
+        f"CASE type {required} ELSE true END",
+        "NOT (type = 'IMPRINT' AND NOT list_contains(json_keys(payload), 'merge_key'))",
     )
