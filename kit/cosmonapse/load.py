@@ -17,15 +17,13 @@ import pyarrow as pa
 from duckdb.func import ARROW
 
 from kit import schema
-from kit.cosmonapse import columns, plain
+from kit.cosmonapse import plain
 from kit.cosmonapse.examine import Refusal, examine
+from kit.cosmonapse.repeats import repeats
 from kit.cosmonapse.wire import Level
 
 CHUNK_BYTES = 1 << 30
 """Text to take in one statement; lines in doubt are held until it ends."""
-LINES = pa.schema([("line", pa.int64()), ("byte_offset", pa.int64()), ("text", pa.string())])
-ASIDE_BYTES = 64 << 20
-"""Text of lines without found columns to hold before they are taken."""
 
 
 @dataclass
@@ -37,54 +35,43 @@ class Loading:
     source_id: int
     level: Level = "loose"
     quarantine: list[dict[str, Any]] = field(default_factory=list)
-    _aside: list[pa.Table] = field(default_factory=list)
-    _aside_bytes: int = 0
     _rows: list[dict[str, Any]] = field(default_factory=list)
     _failure: Exception | None = None
 
     def load(self, batches: Iterator[pa.RecordBatch]) -> None:
         """Load batches of (line, byte_offset, text); what cannot be a row is appended to `quarantine`."""
-        with self._function("aside", self._put_aside) as aside, self._function("doubtful", self._doubtful) as doubtful:
+        place = ["BIGINT", "BIGINT", "VARCHAR"]
+        with (
+            self._function("doubtful", self._doubtful, place, side_effects=True) as doubtful,
+            self._function("repeats", repeats, ["VARCHAR"]) as repeated,
+        ):
+            statement = plain.statement(self.level, doubtful, repeated)
             for batch in batches:
-                chunk = self._guarded(self._until(chain([batch], batches), CHUNK_BYTES))
-                found = pa.RecordBatchReader.from_batches(columns.SCHEMA, chunk)
-                self._insert("found_columns", found, plain.ready(self.level, aside))
-                if self._failure is not None:
-                    raise self._failure
-                self._load_aside(doubtful)
+                self._load_chunk(_until(chain([batch], batches), CHUNK_BYTES), batch.schema, statement)
                 self._append_examined()
 
     @contextmanager
-    def _function(self, name: str, function: Callable[..., pa.Array]) -> Iterator[str]:
-        """Let SQL call a function of (line, byte_offset, text) by the name that is returned."""
+    def _function(
+        self, name: str, function: Callable[..., pa.Array], takes: list[str], side_effects: bool = False
+    ) -> Iterator[str]:
+        """Let SQL call a function that tells yes or no by the name that is returned."""
         name = f"kit_{name}_{self.source_id}"
-        self.connection.create_function(
-            name, function, ["BIGINT", "BIGINT", "VARCHAR"], "BOOLEAN", type=ARROW, side_effects=True
-        )
+        self.connection.create_function(name, function, takes, "BOOLEAN", type=ARROW, side_effects=side_effects)
         try:
             yield name
         finally:
             self.connection.remove_function(name)
 
-    def _insert(self, name: str, lines: pa.Table | pa.RecordBatchReader, statement: str) -> None:
-        self.connection.register(name, lines)
+    def _load_chunk(self, batches: Iterator[pa.RecordBatch], shape: pa.Schema, statement: str) -> None:
+        self.connection.register("incoming_lines", pa.RecordBatchReader.from_batches(shape, self._guarded(batches)))
         self.connection.execute(f"SET VARIABLE {schema.APPENDING} = true")
         try:
             self.connection.execute(statement, [self.run, self.source_id])
             self.connection.execute(f"RESET VARIABLE {schema.APPENDING}")
         finally:
-            self.connection.unregister(name)
-
-    def _put_aside(self, lines: pa.Array, offsets: pa.Array, texts: pa.Array) -> pa.Array:
-        """Keep lines for the other statement; called by DuckDB, as `_doubtful` is."""
-        self._aside.append(pa.table([lines, offsets, texts], schema=LINES))
-        self._aside_bytes += self._aside[-1].nbytes
-        return pa.array([False] * len(lines), pa.bool_())
-
-    def _load_aside(self, doubtful: str) -> None:
-        if self._aside:
-            self._insert("incoming_lines", pa.concat_tables(self._aside), plain.statement(self.level, doubtful))
-            self._aside, self._aside_bytes = [], 0
+            self.connection.unregister("incoming_lines")
+        if self._failure is not None:
+            raise self._failure
 
     def _append_examined(self) -> None:
         if self._rows:
@@ -96,9 +83,9 @@ class Loading:
             self._rows = []
 
     def _guarded(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Find the columns of batches; an error in reading them is kept, since DuckDB would replace it by its own."""
+        """Pass the batches on; an error in reading them is kept, since DuckDB would replace it by its own."""
         try:
-            yield from map(columns.split, batches)
+            yield from batches
         except Exception as error:
             self._failure = error
 
@@ -113,10 +100,11 @@ class Loading:
                 self._rows.append({**place, **outcome, "text": text})
         return pa.array([False] * len(lines), pa.bool_())
 
-    def _until(self, batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
-        """Yield batches until their text amounts to `size` bytes, or enough lines are set aside."""
-        for batch in batches:
-            yield batch
-            size -= batch.nbytes
-            if size <= 0 or self._aside_bytes > ASIDE_BYTES:
-                return
+
+def _until(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
+    """Yield batches until their text amounts to `size` bytes."""
+    for batch in batches:
+        yield batch
+        size -= batch.nbytes
+        if size <= 0:
+            return

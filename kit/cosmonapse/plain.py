@@ -6,9 +6,6 @@ for. So nothing is taken on trust. A line is taken where its columns, written ou
 them (`schema.REBUILT`), are the line to the byte: a space, a comma, an escape, another key or another type
 would be missing from that. Such a line is not stored a second time as text.
 
-Lines as both SDKs write them do not come here in the first place, where `columns` has found their fields: of those, only
-payload and meta are parsed, and tested in the same way (`ready`). All the others are taken apart by `statement`.
-
 Repeated keys inside payload and meta survive writing, so they are looked for by name (`UNREPEATED`), as are
 non-finite numbers by pattern. Lines in another spacing or key order are asked `general` questions instead.
 """
@@ -39,53 +36,14 @@ UNREPEATED = (
 )
 
 
-def ready(level: Level, aside: str) -> str:
-    """Return the INSERT of the lines in `found_columns` that are rows as they are; it takes the run and the source number.
-
-    The lines come in the schema of `columns`. The others go to the SQL function named `aside`, which takes line, offset and
-    text and returns false, and must be declared volatile (see `statement`).
-    """
-    tests = " AND ".join([*_ready(), *_level(level)])
-    return f"""
-INSERT INTO signals BY NAME
-SELECT ? AS run, ? AS source_id, line, id, trace_id, parent_id, type, v, directed_id, directed_type, directed_capabilities,
-       ts, ts_text, payload, meta, dialect, [] AS flags, true AS canonical
-FROM (
-    SELECT *, CASE WHEN fits AND {tests} THEN true ELSE {aside}(line, byte_offset, line_text) END AS ok
-    FROM (
-        SELECT *, CASE WHEN json_valid(payload_text) THEN json(payload_text) END AS payload,
-               CASE WHEN meta_text = '{{}}' THEN '{{}}'::JSON WHEN json_valid(meta_text) THEN json(meta_text) END AS meta
-        FROM (
-            SELECT * EXCLUDE (text, payload, meta), text::VARCHAR AS line_text, '1' AS v,
-                   payload::VARCHAR AS payload_text, meta::VARCHAR AS meta_text
-            FROM found_columns
-        )
-    )
-)
-WHERE ok"""  # noqa: S608  only constants of this module are put in; values are bound
-
-
-def _ready() -> Sequence[str]:
-    """Return what makes a line that fits a row: payload and meta are as DuckDB writes them, with nothing odd in them."""
-    return (
-        *_as_written("payload"),
-        f"CASE WHEN meta_text = '{{}}' THEN true ELSE {' AND '.join(_as_written('meta'))} END",
-        f"CASE WHEN long THEN {DEPTH} AND {DIGITS} ELSE true END",
-        f"CASE WHEN repeats THEN {UNREPEATED.format(json='payload')} AND {UNREPEATED.format(json='meta')} ELSE true END",
-    )
-
-
-def _as_written(name: str) -> Sequence[str]:
-    return (f"{name}::VARCHAR = {name}_text", f"NOT regexp_matches({name}_text, '{NONFINITE}')")
-
-
-def statement(level: Level, doubtful: str) -> str:
+def statement(level: Level, doubtful: str, repeats: str) -> str:
     """Return the INSERT of the lines in `incoming_lines` that are plain; it takes the run and the source number.
 
     Lines in doubt go to the SQL function named `doubtful`, which takes line, offset and text and returns false. It
     must be declared volatile: then DuckDB cannot copy the tests into its scan, where each would parse the line anew.
+    `repeats` names the SQL function that says of a JSON text whether it may repeat a key (`repeats.py`).
     """
-    always = " AND ".join([*_always(), *_level(level)])
+    always = " AND ".join([*_always(repeats), *_level(level)])
     return f"""
 INSERT INTO signals BY NAME
 SELECT run, source_id, line, id, trace_id, parent_id, type, v,
@@ -132,7 +90,7 @@ def _general() -> Sequence[str]:
     )
 
 
-def _always() -> Sequence[str]:
+def _always(repeats: str) -> Sequence[str]:
     types = "|".join(SignalType.__members__)
     return (
         "(j.v = '1' OR starts_with(j.v, '1.'))",
@@ -149,7 +107,7 @@ def _always() -> Sequence[str]:
         "starts_with(meta, '{')",
         f"NOT regexp_matches(payload, '{NONFINITE}')",
         f"(meta = '{{}}' OR NOT regexp_matches(meta, '{NONFINITE}'))",
-        UNREPEATED.format(json="payload"),
+        f"CASE WHEN {repeats}(payload) THEN {UNREPEATED.format(json='payload')} ELSE true END",
         f"CASE WHEN meta = '{{}}' THEN true ELSE {UNREPEATED.format(json='meta')} END",
     )
 

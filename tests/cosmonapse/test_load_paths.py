@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from random import Random
 
 import oddlines
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import irregular
 from kit import io
-from kit.cosmonapse import columns
+from kit.cosmonapse.repeats import repeats
 from kit.cosmonapse.wire import LEVELS
 from kit.store.store import Store
 
@@ -197,13 +198,63 @@ def test_any_stamp_of_an_sdk_line_has_one_outcome_on_both_paths(store: Store) ->
     check(store, [FOUND[1].replace("2024-02-29T23:59:59.391Z", stamp) for stamp in STAMPS + list(oddlines.STAMPS)])
 
 
-def test_fields_of_the_lines_of_both_sdks_are_found_and_are_views_on_the_block() -> None:
-    (batch,) = oddlines.read([*FOUND, *oddlines.sample_lines()[:50]])
-    found = columns.split(batch)
-    assert found["fits"].to_pylist() == [True] * 53 + [False]
-    assert found["payload"][2].as_py() == '{"x":true}'
-    assert found["directed_capabilities"].to_pylist()[1:3] == [["x", "y"], None]
-    assert found["payload"].buffers()[2].address == batch["text"].buffers()[2].address
+KEYED = st.recursive(
+    st.sampled_from(["1", '"a"', '"a\\":1"', '""']),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda texts: "[" + ",".join(texts) + "]"),
+        st.lists(
+            st.tuples(st.sampled_from(["a", "b", "", "seven_8", "is_eight", "so_is_eight", 'q\\"a', "é"]), inner),
+            max_size=3,
+        ).map(lambda pairs: "{" + ",".join(f'"{key}":{text}' for key, text in pairs) + "}"),
+    ),
+    max_leaves=8,
+)
+"""JSON without spaces, in which keys may repeat."""
+
+
+def repeated(text: str) -> bool:
+    """Whether an object holds a key twice, as Python's parser sees it."""
+    found = []
+    json.loads(text, object_pairs_hook=lambda pairs: found.append(len({key for key, _ in pairs}) < len(pairs)))
+    return any(found)
+
+
+@settings(max_examples=100)
+@given(st.lists(KEYED, min_size=1, max_size=20), st.integers(0, 3))
+def test_no_repeated_key_goes_unseen(texts: list[str], skipped: int) -> None:
+    array = pa.chunked_array([pa.array(["x" * 5] * skipped + texts).slice(skipped)])
+    told = repeats(array).to_pylist()
+    for text, may_repeat in zip(texts, told, strict=True):
+        assert may_repeat or not repeated(text), text
+
+
+def test_keys_of_one_object_that_differ_are_not_told_as_repeats() -> None:
+    texts = [
+        "{}",
+        "",
+        '{"a":1,"b":2,"c":{"d":[1,2]}}',
+        '{"longer_name":1,"the_longer_name":2}',
+        '{"a":"a","b":"a"}',
+        '{"a":1,"a":1}',
+    ]
+    assert repeats(pa.chunked_array([texts])).to_pylist() == [False] * 5 + [True]
+    assert repeats(pa.chunked_array([pa.array([""])])).to_pylist() == [False]
+
+
+EDGES = (
+    FOUND[0].replace('"type":null', '"type":"é\u2028"'),
+    FOUND[0].replace('"id":"a"', '"id":"\\","'),
+    FOUND[0].replace('{"k":1}', '{"k":"\\",\\"meta\\":{}}"}'),
+    FOUND[1].replace('{"x":true}', '{"x":",\\"meta\\":{","meta":{"x":{}}}'),
+    *(FOUND[1].replace("VPG4Y4", ident) for ident in ("VPG4Y", "VPG4Y44", 'VPG4"4', "VPG4\\4", "VPG4é4")),
+    *(FOUND[0].replace("NJWA2QYJA", ident) for ident in ("NJWA2QYJ", "NJWA2QYJAA", "")),
+)
+"""Lines near those of the SDKs: text that is not ASCII or looks like a key, ids of another length."""
+
+
+@pytest.mark.parametrize("level", sorted(LEVELS))
+def test_lines_near_those_of_the_sdks_have_one_outcome_on_both_paths(store: Store, level: str) -> None:
+    check(store, list(EDGES), level)
 
 
 @settings(max_examples=50)
