@@ -6,7 +6,7 @@ well-formed signal with nothing odd about it (`plain.py`). A line in doubt is ha
 (tests/cosmonapse/test_load_paths.py).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -52,11 +52,11 @@ class Loading:
 
     @contextmanager
     def _function(
-        self, name: str, function: Callable[..., pa.Array], takes: list[str], side_effects: bool = False
+        self, name: str, function: Callable[..., pa.Array], takes: Sequence[str], side_effects: bool = False
     ) -> Iterator[str]:
         """Let SQL call a function that tells yes or no by the name that is returned."""
         name = f"kit_{name}_{self.source_id}"
-        self.connection.create_function(name, function, takes, "BOOLEAN", type=ARROW, side_effects=side_effects)
+        self.connection.create_function(name, function, list(takes), "BOOLEAN", type=ARROW, side_effects=side_effects)
         try:
             yield name
         finally:

@@ -6,8 +6,9 @@ for. So nothing is taken on trust. A line is taken where its columns, written ou
 them (`schema.REBUILT`), are the line to the byte: a space, a comma, an escape, another key or another type
 would be missing from that. Such a line is not stored a second time as text.
 
-Repeated keys inside payload and meta survive writing, so they are looked for by name (`UNREPEATED`), as are
-non-finite numbers by pattern. Lines in another spacing or key order are asked `general` questions instead.
+Repeated keys inside payload and meta survive writing, so they are looked for by name (`UNREPEATED`) where there may
+be any (`repeats.py`), as are non-finite numbers by pattern. Lines in another spacing or key order are asked `general`
+questions instead.
 """
 
 from collections.abc import Sequence
@@ -48,7 +49,8 @@ def statement(level: Level, doubtful: str, repeats: str) -> str:
 INSERT INTO signals BY NAME
 SELECT run, source_id, line, id, trace_id, parent_id, type, v,
        j.directed.id AS directed_id, j.directed.type AS directed_type,
-       j.directed.capabilities AS directed_capabilities, stamp AS ts, j.ts AS ts_text, j.payload AS payload, j.meta AS meta,
+       j.directed.capabilities AS directed_capabilities, make_timestamptz(epoch_us(stamp)) AS ts, j.ts AS ts_text,
+       j.payload AS payload, j.meta AS meta,
        CASE strlen(j.ts) WHEN 24 THEN 'typescript' WHEN 27 THEN 'python' WHEN 20 THEN 'python' ELSE 'other' END AS dialect,
        [] AS flags, true AS canonical, CASE WHEN NOT plain THEN line_text END AS text
 FROM (
@@ -108,7 +110,7 @@ def _always(repeats: str) -> Sequence[str]:
         f"NOT regexp_matches(payload, '{NONFINITE}')",
         f"(meta = '{{}}' OR NOT regexp_matches(meta, '{NONFINITE}'))",
         f"CASE WHEN {repeats}(payload) THEN {UNREPEATED.format(json='payload')} ELSE true END",
-        f"CASE WHEN meta = '{{}}' THEN true ELSE {UNREPEATED.format(json='meta')} END",
+        f"CASE WHEN meta = '{{}}' THEN true WHEN {repeats}(meta) THEN {UNREPEATED.format(json='meta')} ELSE true END",
     )
 
 

@@ -15,7 +15,7 @@ Ints = NDArray[np.int64]
 Octets = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 2 << 20
 MAX_LINE_BYTES = 64 << 20
 BOM = b"\xef\xbb\xbf"
 NEWLINE = ord("\n")
