@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from benchmarks import irregular
 from kit.cosmonapse.examine import Refusal, examine
 from kit.cosmonapse.load import Loading
-from kit.io.lines import SCHEMA
+from kit.io.lines import LineReader
 from kit.store.store import Store
 
 SAMPLE = Path(__file__).resolve().parents[1] / "datasets" / "cosmonapse-small.jsonl"
@@ -373,17 +374,28 @@ def _as_value(text: str) -> str:
         return f"no JSON for Python: {error}"
 
 
+FRAME = (
+    '{"v":"1","id":"evt_01M6DQS9M0007C7CMQ7FRT5M4P","trace_id":"trc_01M6DQS9M0008731GBSWKB6F0J","parent_id":null,'
+    '"type":"TASK","directed":null,"ts":"2026-11-02T09:00:00Z","payload":{"input":1},"meta":{}}'
+)
+"""A line to put before and after others: the first and the last of a block are not like those between."""
+
+
+def read(lines: list[str]) -> list[pa.RecordBatch]:
+    """Return lines as the reader hands them over, with one more before and after them; the first of `lines` is line 2."""
+    return list(LineReader(BytesIO("\n".join([FRAME, *lines, FRAME, ""]).encode())).batches())
+
+
 def bulk(store: Store, lines: list[str], level: str = "loose") -> list[dict[str, Any]]:
     """What the bulk path makes of each line, with nothing of it kept; equal ids are no matter here."""
     connection = store.connection
     connection.execute("BEGIN TRANSACTION")
     try:
         loading = Loading(connection, "bulk", 1, level)  # type: ignore[arg-type]
-        columns = [list(range(1, len(lines) + 1)), [0] * len(lines), lines]
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
-        loading.load(iter([pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)]))
+        loading.load(iter(read(lines)))
         rows = store.arrow(
-            "SELECT * REPLACE (epoch_us(ts) AS ts) FROM signals WHERE run = 'bulk' AND source_id = 1"
+            "SELECT * REPLACE (epoch_us(ts) AS ts) FROM signals WHERE run = 'bulk' AND line BETWEEN 2 AND $last",
+            {"last": len(lines) + 1},
         ).to_pylist()
     finally:
         connection.execute("ROLLBACK")
@@ -391,6 +403,6 @@ def bulk(store: Store, lines: list[str], level: str = "loose") -> list[dict[str,
     assert len(found) == len(rows), "a line became two rows"
     for refused in loading.quarantine:
         assert refused["line"] not in found, "a line became a row and was refused"
-        assert refused["raw"].decode() == lines[refused["line"] - 1]
+        assert refused["raw"].decode() == lines[refused["line"] - 2]
         found[refused["line"]] = {"reason": refused["reason"]}
-    return [found[number] for number in range(1, len(lines) + 1)]
+    return [found[number] for number in range(2, len(lines) + 2)]

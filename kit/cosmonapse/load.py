@@ -6,7 +6,8 @@ well-formed signal with nothing odd about it (`plain.py`). A line in doubt is ha
 (tests/cosmonapse/test_load_paths.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -18,6 +19,7 @@ from duckdb.func import ARROW
 from kit import schema
 from kit.cosmonapse import plain
 from kit.cosmonapse.examine import Refusal, examine
+from kit.cosmonapse.repeats import repeats
 from kit.cosmonapse.wire import Level
 
 CHUNK_BYTES = 1 << 30
@@ -38,24 +40,40 @@ class Loading:
 
     def load(self, batches: Iterator[pa.RecordBatch]) -> None:
         """Load batches of (line, byte_offset, text); what cannot be a row is appended to `quarantine`."""
-        name = f"kit_doubtful_{self.source_id}"
-        self.connection.create_function(
-            name, self._doubtful, ["BIGINT", "BIGINT", "VARCHAR"], "BOOLEAN", type=ARROW, side_effects=True
-        )
-        try:
+        place = ["BIGINT", "BIGINT", "VARCHAR"]
+        with (
+            self._function("doubtful", self._doubtful, place, side_effects=True) as doubtful,
+            self._function("repeats", repeats, ["VARCHAR"]) as repeated,
+        ):
+            statement = plain.statement(self.level, doubtful, repeated)
             for batch in batches:
-                self._load_chunk(_until(chain([batch], batches), CHUNK_BYTES), batch.schema, name)
+                self._load_chunk(_until(chain([batch], batches), CHUNK_BYTES), batch.schema, statement)
+                self._append_examined()
+
+    @contextmanager
+    def _function(
+        self, name: str, function: Callable[..., pa.Array], takes: Sequence[str], side_effects: bool = False
+    ) -> Iterator[str]:
+        """Let SQL call a function that tells yes or no by the name that is returned."""
+        name = f"kit_{name}_{self.source_id}"
+        self.connection.create_function(name, function, list(takes), "BOOLEAN", type=ARROW, side_effects=side_effects)
+        try:
+            yield name
         finally:
             self.connection.remove_function(name)
 
-    def _load_chunk(self, batches: Iterator[pa.RecordBatch], shape: pa.Schema, name: str) -> None:
+    def _load_chunk(self, batches: Iterator[pa.RecordBatch], shape: pa.Schema, statement: str) -> None:
         self.connection.register("incoming_lines", pa.RecordBatchReader.from_batches(shape, self._guarded(batches)))
+        self.connection.execute(f"SET VARIABLE {schema.APPENDING} = true")
         try:
-            self.connection.execute(plain.statement(self.level, name), [self.run, self.source_id])
+            self.connection.execute(statement, [self.run, self.source_id])
+            self.connection.execute(f"RESET VARIABLE {schema.APPENDING}")
         finally:
             self.connection.unregister("incoming_lines")
         if self._failure is not None:
             raise self._failure
+
+    def _append_examined(self) -> None:
         if self._rows:
             # Threads hand lines over in any order.
             self._rows.sort(key=lambda row: row["line"])

@@ -6,8 +6,9 @@ for. So nothing is taken on trust. A line is taken where its columns, written ou
 them (`schema.REBUILT`), are the line to the byte: a space, a comma, an escape, another key or another type
 would be missing from that. Such a line is not stored a second time as text.
 
-Repeated keys inside payload and meta survive writing, so they are looked for by name (`UNREPEATED`), as are
-non-finite numbers by pattern. Lines in another spacing or key order are asked `general` questions instead.
+Repeated keys inside payload and meta survive writing, so they are looked for by name (`UNREPEATED`) where there may
+be any (`repeats.py`), as are non-finite numbers by pattern. Lines in another spacing or key order are asked `general`
+questions instead.
 """
 
 from collections.abc import Sequence
@@ -36,18 +37,20 @@ UNREPEATED = (
 )
 
 
-def statement(level: Level, doubtful: str) -> str:
+def statement(level: Level, doubtful: str, repeats: str) -> str:
     """Return the INSERT of the lines in `incoming_lines` that are plain; it takes the run and the source number.
 
     Lines in doubt go to the SQL function named `doubtful`, which takes line, offset and text and returns false. It
     must be declared volatile: then DuckDB cannot copy the tests into its scan, where each would parse the line anew.
+    `repeats` names the SQL function that says of a JSON text whether it may repeat a key (`repeats.py`).
     """
-    always = " AND ".join([*_always(), *_level(level)])
+    always = " AND ".join([*_always(repeats), *_level(level)])
     return f"""
 INSERT INTO signals BY NAME
-SELECT run, source_id, line, j.id AS id, j.trace_id AS trace_id, j.parent_id AS parent_id, j.type AS type, j.v AS v,
+SELECT run, source_id, line, id, trace_id, parent_id, type, v,
        j.directed.id AS directed_id, j.directed.type AS directed_type,
-       j.directed.capabilities AS directed_capabilities, stamp AS ts, j.ts AS ts_text, j.payload AS payload, j.meta AS meta,
+       j.directed.capabilities AS directed_capabilities, make_timestamptz(epoch_us(stamp)) AS ts, j.ts AS ts_text,
+       j.payload AS payload, j.meta AS meta,
        CASE strlen(j.ts) WHEN 24 THEN 'typescript' WHEN 27 THEN 'python' WHEN 20 THEN 'python' ELSE 'other' END AS dialect,
        [] AS flags, true AS canonical, CASE WHEN NOT plain THEN line_text END AS text
 FROM (
@@ -58,6 +61,7 @@ FROM (
         SELECT *, coalesce(line_text = {_rebuilt()}, false) AS plain
         FROM (
             SELECT ? AS run, ? AS source_id, line, byte_offset, line_text, j,
+                   j.id AS id, j.trace_id AS trace_id, j.parent_id AS parent_id, j.type AS type, j.v AS v,
                    j.payload::VARCHAR AS payload, j.meta::VARCHAR AS meta,
                    try_cast(CASE WHEN strlen(j.ts) > 27 THEN j.ts[:26] || 'Z' ELSE j.ts END AS TIMESTAMP) AS stamp
             FROM (
@@ -88,7 +92,7 @@ def _general() -> Sequence[str]:
     )
 
 
-def _always() -> Sequence[str]:
+def _always(repeats: str) -> Sequence[str]:
     types = "|".join(SignalType.__members__)
     return (
         "(j.v = '1' OR starts_with(j.v, '1.'))",
@@ -105,8 +109,8 @@ def _always() -> Sequence[str]:
         "starts_with(meta, '{')",
         f"NOT regexp_matches(payload, '{NONFINITE}')",
         f"(meta = '{{}}' OR NOT regexp_matches(meta, '{NONFINITE}'))",
-        UNREPEATED.format(json="payload"),
-        f"CASE WHEN meta = '{{}}' THEN true ELSE {UNREPEATED.format(json='meta')} END",
+        f"CASE WHEN {repeats}(payload) THEN {UNREPEATED.format(json='payload')} ELSE true END",
+        f"CASE WHEN meta = '{{}}' THEN true WHEN {repeats}(meta) THEN {UNREPEATED.format(json='meta')} ELSE true END",
     )
 
 
@@ -115,17 +119,17 @@ def _level(level: Level) -> Sequence[str]:
     if level == "loose":
         return ()
     if level == "validate":
-        return ("j.v = '1'",)
+        return ("v = '1'",)
     required = " ".join(
         f"WHEN '{kind.value}' THEN list_has_all(json_keys(payload), [{', '.join(repr(key) for key in keys)}])"
         for kind, keys in REQUIRED_PAYLOAD.items()
         if keys
     )
     return (
-        "j.v = '1'",
-        f"regexp_full_match(j.id, 'evt_{ULID}')",
-        f"regexp_full_match(j.trace_id, 'trc_{ULID}')",
-        f"(j.parent_id IS NULL OR regexp_full_match(j.parent_id, 'evt_{ULID}'))",
-        f"CASE j.type {required} ELSE true END",
-        "NOT (j.type = 'IMPRINT' AND NOT list_contains(json_keys(payload), 'merge_key'))",
+        "v = '1'",
+        f"regexp_full_match(id, 'evt_{ULID}')",
+        f"regexp_full_match(trace_id, 'trc_{ULID}')",
+        f"(parent_id IS NULL OR regexp_full_match(parent_id, 'evt_{ULID}'))",
+        f"CASE type {required} ELSE true END",
+        "NOT (type = 'IMPRINT' AND NOT list_contains(json_keys(payload), 'merge_key'))",
     )

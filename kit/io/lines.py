@@ -209,18 +209,16 @@ def _is_utf8(block: bytes) -> bool:
 
 
 def _bad_utf8(block: bytes, starts: Ints, ends: Ints) -> Iterator[tuple[int, str]]:
-    """Yield the index of each line that is not UTF-8, and why."""
-    view = memoryview(block)
-    begin = 0
-    while begin < len(block):
+    """Yield the index of each line that is not UTF-8, and why; only lines that are not ASCII are looked at."""
+    places = np.flatnonzero(np.frombuffer(block, np.uint8) >= 0x80)
+    for i in np.unique(np.searchsorted(starts, places, side="right") - 1).tolist():
         try:
-            str(view[begin:], "utf-8")
-            return
+            block[starts[i] : ends[i] + 1].decode()
         except UnicodeDecodeError as error:
-            at = begin + error.start
-            i = int(np.searchsorted(starts, at, side="right")) - 1
-            yield i, f"byte {block[at : at + 1]!r} at {at - int(starts[i])} of the line: {error.reason}"
-            begin = int(ends[i]) + 1
+            yield (
+                i,
+                f"byte {error.object[error.start : error.start + 1]!r} at {error.start} of the line: {error.reason}",
+            )
 
 
 def _texts(block: bytes, starts: Ints, ends: Ints) -> pa.Array:

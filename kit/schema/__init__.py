@@ -9,9 +9,10 @@ import pyarrow as pa
 
 from kit.schema import account, records, sensors, signals
 from kit.schema.column import ARROW, Column, Tables
-from kit.schema.signals import REBUILT
+from kit.schema.signals import APPENDING, REBUILT
 
 __all__ = [
+    "APPENDING",
     "ARROW",
     "FIRST_OF_LINE",
     "GENERATED",

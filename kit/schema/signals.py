@@ -88,14 +88,18 @@ ELSE concat('["', array_to_string({directed_capabilities}, '","'), '"]') END, '}
 '","payload":', {payload}, ',"meta":', {meta}, '}}')"""
 """SQL of the line that both SDKs write for the columns of a signal (spec/cosmonapse.md 1.5), where no text needs an escape."""
 
+APPENDING = "kit_appending"
+"""SQL variable that is true while lines are appended: DuckDB 2.0 computes generated columns of the rows it appends, to see
+whether it can, which took a sixth of the time of loading. Only the connection that set it sees it."""
+
 GENERATED = {
     "signals": {
-        "raw": "coalesce(text, "
+        "raw": f"CASE WHEN getvariable('{APPENDING}') THEN NULL ELSE coalesce(text, "
         + REBUILT.format(
             **{name: name for name in ("v", "id", "trace_id", "parent_id", "type", "ts_text", "payload", "meta")},
             **{name: name for name in ("directed_id", "directed_type", "directed_capabilities")},
         )
-        + ")"
+        + ") END"
     }
 }
 """Text columns that are computed when they are read; appending `raw` to `signals` stores it as `text`."""

@@ -65,14 +65,17 @@ CLASHES = """
 CREATE OR REPLACE TEMP TABLE clashes AS
 SELECT s.rowid AS row, NULL::BIGINT AS repeat, s.source_id, s.line, s.id, s.raw, sha256(s.raw) AS digest,
        {content} AS content
-FROM {table} s SEMI JOIN contested USING (id)
-WHERE s.run = $run
+FROM {table} s
+WHERE s.rowid IN (SELECT t.rowid FROM {table} t SEMI JOIN contested USING (id) WHERE t.run = $run)
 UNION ALL
 SELECT NULL, d.rowid, d.source_id, d.line, d.id, d.raw, sha256(d.raw), NULL
 FROM duplicates d SEMI JOIN contested USING (id)
 WHERE d.run = $run AND {its}
 """
-"""All lines with a contested id; those that are duplicates so far have no columns to compare."""
+"""All lines with a contested id; those that are duplicates so far have no columns to compare.
+
+By row id, so that of the other columns only the parts with such rows are read.
+"""
 
 LIKE_A_ROW = """
 UPDATE clashes SET content = same.content

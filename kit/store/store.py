@@ -4,7 +4,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from kit.errors import ArgumentError, SourceError, StoreClosedError, StoreError, StoreVersionError
-from kit.schema import GENERATED, ROW_TABLES, TABLES, columns
+from kit.schema import APPENDING, GENERATED, ROW_TABLES, TABLES, columns
 from kit.store.failures import translated
 from kit.store.migration import prepare
 from kit.table import DUCKDB_CONFIG, Table
@@ -107,6 +107,9 @@ class Store:
                 connection.execute("COMMIT")
             except BaseException:
                 _roll_back(connection)
+                # A load that fails leaves it set, and in its transaction no statement runs any more.
+                with suppress(duckdb.Error):
+                    connection.execute(f"RESET VARIABLE {APPENDING}")
                 raise
 
     def append(self, table: str, rows: pa.Table | pa.RecordBatch) -> None:

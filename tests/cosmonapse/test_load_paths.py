@@ -5,22 +5,24 @@ from collections.abc import Iterator
 from random import Random
 
 import oddlines
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import irregular
 from kit import io
+from kit.cosmonapse.repeats import repeats
 from kit.cosmonapse.wire import LEVELS
 from kit.store.store import Store
 
 LINE = (
-    '{{"v":{v},"id":{id},"trace_id":"trc_1","parent_id":{parent},"type":{type},"directed":{directed},'
+    '{{"v":{v},"id":{id},"trace_id":"trc_01M6DQSAY02ND3Q5F77PYMKMJ3","parent_id":{parent},"type":{type},"directed":{directed},'
     '"ts":{ts},"payload":{payload},"meta":{meta}}}'
 )
 REGULAR = {
     "v": '"1"',
-    "id": '"evt_1"',
+    "id": '"evt_01M6DQSBEP3RY4XTD857VPG4Y3"',
     "parent": "null",
     "type": '"TASK"',
     "directed": '{"id":"a","type":null,"capabilities":["x"]}',
@@ -98,6 +100,163 @@ def test_the_sample_has_one_outcome_on_both_paths(store: Store, level: str) -> N
     check(store, oddlines.sample_lines(), level)
 
 
+FOUND = (
+    '{"v":"1","id":"evt_01M6DQSBEP3RY4XTD857VPG4Y3","trace_id":"trc_01M6DQSAY02ND3Q5F77PYMKMJ3",'
+    '"parent_id":"evt_01M6DQSBC7S1MG0R4NJWA2QYJA","type":"TOOL_CALL",'
+    '"directed":{"id":"a","type":null,"capabilities":["x","y"]},"ts":"2026-11-02T09:00:01.878120Z",'
+    '"payload":{"a":[{"k":1},{"k":"é,"}],"b":{"k":-0.5}},"meta":{"n":"\\n","meta":{}}}',
+    '{"v":"1","id":"evt_01M6DQSBEP3RY4XTD857VPG4Y4","trace_id":"trc_01M6DQSAY02ND3Q5F77PYMKMJ3",'
+    '"parent_id":null,"type":"BID","directed":null,"ts":"2024-02-29T23:59:59.391Z","payload":{"x":true},"meta":{}}',
+)
+"""Lines as the SDKs write them."""
+OTHERS = ('"', "\\", "}", "0", ",", "\x01")
+
+
+def changed_by_a_character(line: str) -> list[str]:
+    """Return the line without each of its characters, with another one in its place, and with one before it."""
+    changed = []
+    for at in range(len(line)):
+        changed.append(line[:at] + line[at + 1 :])
+        for other in (OTHERS[at % len(OTHERS)], OTHERS[(at + 1 + at // len(OTHERS)) % len(OTHERS)]):
+            changed += [line[:at] + other + line[at + 1 :], line[:at] + other + line[at:]]
+    return changed
+
+
+@pytest.mark.parametrize("line", FOUND, ids=["python", "typescript"])
+def test_a_line_changed_by_any_character_has_one_outcome_on_both_paths(store: Store, line: str) -> None:
+    check(store, [line, *changed_by_a_character(line)])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("other", [*map(chr, range(128)), "é", "\u2028", "\U0001f600"])
+def test_any_character_at_any_place_has_one_outcome_on_both_paths(store: Store, other: str) -> None:
+    if other == "\n":
+        return
+    for line in FOUND:
+        places = range(len(line) + 1)
+        check(store, [line[:at] + other + line[at + skip :] for at in places for skip in (0, 1)])
+
+
+PAYLOADS = (
+    *(
+        '{"a":1,"a":2}',
+        '{"a":{"b":1},"b":2}',
+        '{"a":{"b":1,"b":1}}',
+        '{"a":[{"b":1},{"b":1}]}',
+        '{"a":[{"b":1},{"b":1,"b":2}]}',
+    ),
+    *('{"a":[{"b":1}],"b":2,"a":3}', '{"a":"},{","a":1}', '{"a":"{","b":{"a":1}}', '{"a":"\\"","b":{"a":"{"},"a":1}'),
+    *('{"longer than eight":1,"longer than eight":2}', '{"longer than eight":1,"Longer than eight":2}', '{"":1,"":2}'),
+    *(
+        '{"a\\"b":1,"c\\"b":2}',
+        '{"a\\"b":1,"a\\"b":2}',
+        '{"a":NaN}',
+        '{"a":"NaN"}',
+        '{"a":-Infinity}',
+        '{"a":"Infinity"}',
+    ),
+    *(
+        '{"a":nan}',
+        '{"a":1}},"meta":{"b":2}',
+        '{"a":{"meta":{}},"meta":{"x":1}}',
+        '{"a":1,}',
+        '{"a":1 }',
+        "{}",
+        "[]",
+        '{"a":"a,\\"meta\\":{"}',
+    ),
+    *('{"a":' + "[" * 199 + "]" * 199 + "}", '{"a":' + "[" * 200 + "]" * 200 + "}", '{"a":"' + "x" * 500 + '"}'),
+    *(
+        '{"a":' + "9" * 4300 + "}",
+        '{"a":' + "9" * 4301 + "}",
+        '{"a":1e400}',
+        '{"a":1.0,"b":1E5}',
+        '{"a":"\\u0041"}',
+        '{"a":"\\ud800"}',
+    ),
+)
+
+
+@pytest.mark.parametrize("level", sorted(LEVELS))
+def test_any_payload_and_meta_of_an_sdk_line_has_one_outcome_on_both_paths(store: Store, level: str) -> None:
+    lines = [line.replace('{"x":true}', payload) for line in FOUND[1:] for payload in PAYLOADS]
+    lines += [line.replace('"meta":{}', f'"meta":{payload}') for line in FOUND[1:] for payload in PAYLOADS]
+    check(store, lines, level)
+
+
+STAMPS = [
+    *(f"{date}T{time}Z" for date in ("0000-01-01", "0001-01-01", "9999-12-31", "2023-02-29", "2000-02-29", "1900-02-29")
+      for time in ("00:00:00", "23:59:59.999", "23:59:59.999999")),
+    *(f"2026-{month:02}-{day:02}T00:00:00Z" for month in range(14) for day in (0, 1, 28, 29, 30, 31, 32)),
+    *(f"2026-11-02T{hour}:{minute}:{second}Z" for hour, minute, second in
+      (("24", "00", "00"), ("23", "60", "00"), ("23", "59", "60"), ("2x", "00", "00"), ("1:", "00", "00"), ("00", "0/", "00"))),
+    *("2026-11-02T09:00:01.5Z", "2026-11-02T09:00:01.1234Z", "2026-11-02T09:00:01.123456789Z", "2026-11-02T09:00:01.12:456Z"),
+]  # fmt: skip
+
+
+def test_any_stamp_of_an_sdk_line_has_one_outcome_on_both_paths(store: Store) -> None:
+    check(store, [FOUND[1].replace("2024-02-29T23:59:59.391Z", stamp) for stamp in STAMPS + list(oddlines.STAMPS)])
+
+
+KEYED = st.recursive(
+    st.sampled_from(["1", '"a"', '"a\\":1"', '""']),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda texts: "[" + ",".join(texts) + "]"),
+        st.lists(
+            st.tuples(st.sampled_from(["a", "b", "", "seven_8", "is_eight", "so_is_eight", 'q\\"a', "é"]), inner),
+            max_size=3,
+        ).map(lambda pairs: "{" + ",".join(f'"{key}":{text}' for key, text in pairs) + "}"),
+    ),
+    max_leaves=8,
+)
+"""JSON without spaces, in which keys may repeat."""
+
+
+def repeated(text: str) -> bool:
+    """Whether an object holds a key twice, as Python's parser sees it."""
+    found = []
+    json.loads(text, object_pairs_hook=lambda pairs: found.append(len({key for key, _ in pairs}) < len(pairs)))
+    return any(found)
+
+
+@settings(max_examples=100)
+@given(st.lists(KEYED, min_size=1, max_size=20), st.integers(0, 3))
+def test_no_repeated_key_goes_unseen(texts: list[str], skipped: int) -> None:
+    array = pa.chunked_array([pa.array(["x" * 5] * skipped + texts).slice(skipped)])
+    told = repeats(array).to_pylist()
+    for text, may_repeat in zip(texts, told, strict=True):
+        assert may_repeat or not repeated(text), text
+
+
+def test_keys_of_one_object_that_differ_are_not_told_as_repeats() -> None:
+    texts = [
+        "{}",
+        "",
+        '{"a":1,"b":2,"c":{"d":[1,2]}}',
+        '{"longer_name":1,"the_longer_name":2}',
+        '{"a":"a","b":"a"}',
+        '{"a":1,"a":1}',
+    ]
+    assert repeats(pa.chunked_array([texts])).to_pylist() == [False] * 5 + [True]
+    assert repeats(pa.chunked_array([pa.array([""])])).to_pylist() == [False]
+
+
+EDGES = (
+    FOUND[0].replace('"type":null', '"type":"é\u2028"'),
+    FOUND[0].replace('"id":"a"', '"id":"\\","'),
+    FOUND[0].replace('{"k":1}', '{"k":"\\",\\"meta\\":{}}"}'),
+    FOUND[1].replace('{"x":true}', '{"x":",\\"meta\\":{","meta":{"x":{}}}'),
+    *(FOUND[1].replace("VPG4Y4", ident) for ident in ("VPG4Y", "VPG4Y44", 'VPG4"4', "VPG4\\4", "VPG4é4")),
+    *(FOUND[0].replace("NJWA2QYJA", ident) for ident in ("NJWA2QYJ", "NJWA2QYJAA", "")),
+)
+"""Lines near those of the SDKs: text that is not ASCII or looks like a key, ids of another length."""
+
+
+@pytest.mark.parametrize("level", sorted(LEVELS))
+def test_lines_near_those_of_the_sdks_have_one_outcome_on_both_paths(store: Store, level: str) -> None:
+    check(store, list(EDGES), level)
+
+
 @settings(max_examples=50)
 @given(st.lists(oddlines.odd_lines(), min_size=10, max_size=60))
 def test_any_odd_lines_have_one_outcome_on_both_paths(store: Store, lines: list[str]) -> None:
@@ -137,6 +296,6 @@ def test_a_line_fares_alone_as_it_does_among_others() -> None:
 def test_the_exact_path_keeps_the_text_of_plain_lines_as_columns() -> None:
     line = LINE.format(**REGULAR)
     with Store() as store:
-        io.load(store, [line, json.dumps(json.loads(line)).replace("evt_1", "evt_2")])
+        io.load(store, [line, json.dumps(json.loads(line)).replace("VPG4Y3", "VPG4Y4")])
         texts = store.execute("SELECT text IS NULL, raw FROM signals ORDER BY line")
-    assert texts == [(True, line), (False, json.dumps(json.loads(line)).replace("evt_1", "evt_2"))]
+    assert texts == [(True, line), (False, json.dumps(json.loads(line)).replace("VPG4Y3", "VPG4Y4"))]
