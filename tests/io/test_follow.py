@@ -161,7 +161,7 @@ def test_many_events_are_few_loads_and_a_load_has_an_end(kernel: MockKernel, cli
         on_load=lambda report: sizes.append(report.lines),
     )
     assert sum(sizes) == 60
-    assert all(size >= 20 for size in sizes)
+    assert all(size >= 20 for size in sizes[:-1])  # the last holds what is left of the 60
 
 
 # How it ends
