@@ -20,6 +20,7 @@ DATA = HERE / "data"
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 KIT = "benchmarks.kit_cases"
 PEERS = "benchmarks.peers"
+ROUNDS = 3
 
 Section = Callable[[int], str]
 
@@ -253,7 +254,7 @@ LARGE: dict[str, Section] = {"load-10M": large, "structure-5M": growth}
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--large", action="store_true")
     parser.add_argument("--only", nargs="*", choices=[*SECTIONS, *LARGE], default=None)
     args = parser.parse_args()
@@ -270,12 +271,14 @@ def main() -> None:
 
 def page(texts: list[str], args: argparse.Namespace) -> str:
     """Return docs/benchmarks.md."""
-    command = "make bench" + (' BENCH_ARGS="--large"' if args.large else "")
+    options = [*(["--large"] if args.large else []), *([f"--rounds {args.rounds}"] if args.rounds != ROUNDS else [])]
+    command = "make bench" + (f' BENCH_ARGS="{" ".join(options)}"' if options else "")
+    missing = "" if args.large else " What `--large` adds (5 and 10 million lines) was not measured in this run."
     head = (
         "# Benchmarks\n\n"
-        f"Written by `{command}` ({args.rounds} rounds, cases in turns, a fresh process a run; slow peers run once). "
-        f"Machine: 2 shared cores, Python {platform.python_version()}. Only ratios within one run mean something. Memory "
-        "is the peak of the process above what it had after its imports.\n"
+        f"Written by `{command}` ({args.rounds} round{'s' * (args.rounds != 1)}, cases in turns, a fresh process a run; "
+        f"slow peers run once). Machine: 2 shared cores, Python {platform.python_version()}. Only ratios within one run "
+        f"mean something. Memory is the peak of the process above what it had after its imports.{missing}\n"
     )
     return "\n\n".join([head.rstrip(), *texts]) + "\n"
 

@@ -40,20 +40,18 @@ def kit_run(signals: int, seed: int = 7) -> dict[str, float]:
         ns.arrivals(name=f"r{c}", rate_per_s=RATE_PER_S, capabilities=[f"c{c}"], offer=offer, deadline_ms=50)
     run = ns.run(until=signals / PER_VIRTUAL_S)
     seconds = time.process_time() - begun
-    return {"signals": len(run), "seconds": seconds, "rss_mb": _peak_mb()}
-
-
-def _peak_mb() -> float:
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"signals": len(run), "seconds": seconds}
 
 
 def measured(which: str, signals: int) -> dict[str, float]:
     """Return one run, in a process of its own."""
     module = "benchmarks.simulation" if which == "kit" else "benchmarks.peers.package_bus"
     name = "kit_run" if which == "kit" else "package_run"
-    program = f"import json; from {module} import {name}; print(json.dumps({name}({signals})))"
+    program = (
+        f"import json; from benchmarks.measure import PeakMemory; from {module} import {name}\n"
+        f"with PeakMemory() as memory: found = {name}({signals})\n"
+        "print(json.dumps(found | {'peak_mb': memory.peak / 1e6}))"
+    )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -80,7 +78,7 @@ def section(rounds: int, goal: Callable[..., str], small: int = 100_000, large: 
     ]
     for name, run in (("kit", kit[0]), ("kit, larger", big), ("published package, in-process bus", package[0])):
         per = run["signals"] / run["seconds"]
-        lines.append(f"| {name} | {run['signals']:,.0f} | {run['seconds']:.2f} | {per:,.0f} | {run['rss_mb']:,.0f} |")
+        lines.append(f"| {name} | {run['signals']:,.0f} | {run['seconds']:.2f} | {per:,.0f} | {run['peak_mb']:,.0f} |")
     growth = rate(kit) / (big["signals"] / big["seconds"])
     lines += [
         "",
