@@ -202,11 +202,17 @@ def verifying(rounds: int) -> str:
     kit, peer = found.values()
     if kit.result != peer.result:
         raise AssertionError("the verdicts of the kit are not those of the package")
-    stored = run({"kit, 1M records into a store": Case(f"{KIT}:load", [str(large)], warm=[large])}, rounds)
+    stores = {
+        "kit, 1M records into a store": Case(f"{KIT}:load", [str(large)], warm=[large]),
+        "kit, 1M records into a store, two processes": Case(f"{KIT}:load", [str(large), None, 2], warm=[large]),
+    }
+    stored = run(stores, rounds)
+    one, two = (summary.seconds for summary in stored.values())
     memory = stored["kit, 1M records into a store"].rss_increment_mb / 1000
     goals = [
         goal("package / kit", peer.seconds / kit.seconds, 4, least=True),
         goal("memory of loading 1M records, GB", memory, 1, least=False),
+        goal("one process / two", one / two, 1, least=True),
         f"- verdicts of both on each line are equal ({len(kit.result['wrong'])} forged lines found)",
     ]
     return "\n".join(

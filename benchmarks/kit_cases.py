@@ -18,13 +18,13 @@ from kit.syncropel.fast import integrities
 from kit.trace.layout import layout
 
 
-def load(path: str, memory_limit: str | None = None) -> dict[str, Any]:
+def load(path: str, memory_limit: str | None = None, processes: int = 1) -> dict[str, Any]:
     """Load a capture into a new file-backed store, all checks and the account of lines included, and close it."""
     with (
         tempfile.TemporaryDirectory() as folder,
         Study(Path(folder) / "store.duckdb", memory_limit=memory_limit) as study,
     ):
-        report = study.load(path, progress=False)
+        report = study.load(path, processes=processes, progress=False)
     counts = ("lines", "rows", "duplicates", "quarantined", "skipped")
     return {name: getattr(report, name) for name in counts} | {"flags": dict(report.flags)}
 

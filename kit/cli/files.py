@@ -64,6 +64,9 @@ def load(
         Literal["loose", "validate", "strict"],
         typer.Option("--level", help="How much of the protocol a line must keep to be a row."),
     ] = "loose",
+    processes: Annotated[
+        int, typer.Option("--processes", metavar="N", min=1, help="How many others check records, for large exports.")
+    ] = 1,
     json: Json = False,
 ) -> None:
     """Load captures and report what was kept, and what not.
@@ -80,7 +83,7 @@ def load(
     new = store is not None and not store.exists()
     try:
         with Study(store) as study:
-            report = study.load(what, run=run, level=level)
+            report = study.load(what, run=run, level=level, processes=processes)
     except BaseException:
         if new and store is not None:
             store.unlink(missing_ok=True)

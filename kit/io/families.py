@@ -104,7 +104,7 @@ def _signals(load: Load, source_id: int, reader: EntryReader, level: Level) -> l
 def _records(load: Load, source_id: int, reader: EntryReader, level: Level) -> list[Row]:
     from kit.syncropel.load import Loading as RecordLoading  # here, so that opening a store does not load the family
 
-    loading = RecordLoading(load.connection, load.run, source_id, level)
+    loading = RecordLoading(load.connection, load.run, source_id, level, load.processes)
     loading.load(reader.batches())
     return loading.quarantine
 

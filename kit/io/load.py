@@ -37,33 +37,37 @@ def load(
     *,
     run: str = "capture",
     level: Level = "loose",
+    processes: int = 1,
     progress: "bool | Progress | None" = None,
 ) -> LoadReport:
     """Load `source` into `run` of `store` and return the account of its lines.
 
     `source` is a path, a glob, a folder, a list of these, a binary or text file object, an iterable of lines,
     an Arrow table of our own schema, or the address (dsn) of a PostgreSQL server; SQLite, gzip, zstd and bzip2 are
-    told by their first bytes. A file that was
-    loaded before and has grown is continued; one that has not changed adds nothing. It is all or
-    nothing: an error, an interrupt or a kill leaves the store as it was. Raises SourceError, StoreError or
-    ArgumentError; a bad line raises nothing, it goes to quarantine.
+    told by their first bytes. A file that was loaded before and has grown is continued; one that has not changed adds
+    nothing. With `processes` over 1, that many others check the records of large files and take them apart, which pays
+    from some 100,000 records; a script must then call `load` under `if __name__ == "__main__":`. Signals take all cores
+    without. It is all or nothing: an error, an interrupt or a kill leaves the store as it was. Raises SourceError,
+    StoreError or ArgumentError; a bad line raises nothing, it goes to quarantine.
     """
     if level not in LEVELS:
         raise ArgumentError(f"level={level!r}: give 'loose', 'validate' or 'strict'")
+    if not isinstance(processes, int) or processes < 1:
+        raise ArgumentError(f"processes={processes!r}: give 1 or more")
     shown = progress_for(progress)
     begun = time.monotonic()
     # A file that is named twice, as by overlapping patterns, is one source.
     found = list({item.path or item.dsn or id(item): item for item in inputs(source)}.values())
     with store.loading:
         row = source.run_row() if isinstance(source, RunSource) else None
-        loaded, (reasons, flags, reencoded) = _loaded(store, run, found, level, shown, row)
+        loaded, (reasons, flags, reencoded) = _loaded(store, run, found, level, processes, shown, row)
     seconds = time.monotonic() - begun
     timing = Timing(seconds, sum(source.bytes for source in loaded), sum(source.new_lines for source in loaded))
     return LoadReport(run, tuple(loaded), reasons, flags, reencoded, timing)
 
 
 def _loaded(
-    store: Store, run: str, found: list[Input], level: Level, progress: Progress, row: Row | None
+    store: Store, run: str, found: list[Input], level: Level, processes: int, progress: Progress, row: Row | None
 ) -> tuple[list[SourceCounts], Findings]:
     """Load in two transactions: lines are appended in the first, and accounted for in the second.
 
@@ -74,12 +78,12 @@ def _loaded(
     """
     with store.transaction() as connection:
         undo_all(connection)
-        load = Load(connection, run)
+        load = Load(connection, run, processes)
         pending = [_appended(load, item, level, progress) for item in found]
         load.flush()
     try:
         with store.transaction() as connection:
-            load = Load(connection, run)
+            load = Load(connection, run, processes)
             for source in pending:
                 source.settle(load, progress)
             load.recount({source_id for source in pending for source_id in source.touched})

@@ -32,10 +32,16 @@ class Study(SignalVerbs, RecordVerbs, SensorVerbs):
     """The account of the latest load."""
 
     def load(
-        self, source: Any, *, run: str = "capture", level: Level = "loose", progress: "bool | Progress | None" = None
+        self,
+        source: Any,
+        *,
+        run: str = "capture",
+        level: Level = "loose",
+        processes: int = 1,
+        progress: "bool | Progress | None" = None,
     ) -> io.LoadReport:
         """Load a path, glob, folder, list, file object, lines, Arrow table, database or kernel into `run`; see `kit.io.load`."""
-        self.report = io.load(self, source, run=run, level=level, progress=progress)
+        self.report = io.load(self, source, run=run, level=level, processes=processes, progress=progress)
         return self.report
 
     def tail(

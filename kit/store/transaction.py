@@ -39,11 +39,12 @@ class Known(NamedTuple):
 class Load:
     """The bookkeeping of one source inside a transaction that the caller opened."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, run: str) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, run: str, processes: int = 1) -> None:
         if not run or not isinstance(run, str):
             raise ArgumentError(f"run={run!r}: a run needs a name, like 'capture' or 'before'")
         self.connection = connection
         self.run = run
+        self.processes = processes
         self._held: dict[str, list[pa.RecordBatch]] = {}
         self._held_bytes = 0
         self._known: dict[tuple[str, str], Known] | None = None

@@ -8,8 +8,13 @@ written as `\\u0022` or `\\u003a`, the pairs of a quote and a colon are as many 
 the known keys around it; a repeated key, which the parser drops, makes them more in the line.
 """
 
+import threading
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain, islice
+from multiprocessing import get_context
 from typing import Any
 
 import duckdb
@@ -51,6 +56,7 @@ class Loading:
     run: str
     source_id: int
     level: Level = "loose"
+    processes: int = 1
     quarantine: list[dict[str, Any]] = field(default_factory=list)
     _failure: Exception | None = None
 
@@ -67,24 +73,77 @@ class Loading:
 
     def _guarded(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield rows; an error in making them is kept, since DuckDB would replace it by its own."""
-        reader = RecordReader()
+        make = Maker(self.run, self.source_id, self.level)
         try:
-            for batch in batches:
-                yield from self._rows(reader, batch)
+            for rows, refused in _ahead(make, batches, self.processes) if self.processes > 1 else map(make, batches):
+                self.quarantine += refused
+                yield from rows
         except Exception as error:
             self._failure = error
 
-    def _rows(self, reader: RecordReader, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+
+Made = tuple[list[pa.RecordBatch], list[dict[str, Any]]]
+"""Rows of `records`, and rows of `quarantine`."""
+
+
+def _ahead(make: "Maker", batches: Iterator[pa.RecordBatch], processes: int) -> Iterator[Made]:
+    """Yield what `make` makes of each batch, in order, made by other processes that are two batches each ahead.
+
+    A source of fewer batches than that is not worth their start. They start anew (spawn): a copy of this process would
+    have locks of DuckDB's threads and none of the threads.
+    """
+    first = list(islice(batches, 2 * processes))
+    if len(first) < 2 * processes:
+        yield from map(make, first)
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        running: deque[Future[Made]] = deque()
+        try:
+            for batch in chain(first, batches):
+                running.append(pool.submit(make, batch))
+                if len(running) == 2 * processes:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            for future in running:
+                future.cancel()
+
+
+class _Own(threading.local):
+    """What each thread has its own of."""
+
+    def __init__(self) -> None:
+        self.reader = RecordReader()
+
+
+_own = _Own()
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes rows of lines; it can be sent to another process."""
+
+    run: str
+    source_id: int
+    level: Level
+
+    def __call__(self, batch: pa.RecordBatch) -> Made:
+        """Return what becomes of a batch of (line, byte_offset, text)."""
         # Views of text cannot be chosen from (Arrow 26 has no kernel for it).
         batch = batch.set_column(2, "text", batch.column("text").cast(pa.string()))
         text = batch.column("text").view(pa.binary())
-        rows = list(map(reader.row, text.to_numpy(zero_copy_only=False)))
+        rows = list(map(_own.reader.row, text.to_numpy(zero_copy_only=False)))
         plain = _plain(text, rows)
+        made: list[pa.RecordBatch] = []
+        refused: list[dict[str, Any]] = []
         if len(plain):
             chosen = batch if len(plain) == batch.num_rows else batch.take(pa.array(plain))
-            yield self._columns(chosen, [row for i in plain.tolist() if (row := rows[i]) is not None])
+            made.append(self._columns(chosen, [row for i in plain.tolist() if (row := rows[i]) is not None]))
         if len(plain) < batch.num_rows:
-            yield self._examined(batch.take(pa.array(np.setdiff1d(np.arange(batch.num_rows), plain))))
+            others, refused = self._examined(batch.take(pa.array(np.setdiff1d(np.arange(batch.num_rows), plain))))
+            made.append(others)
+        return made, refused
 
     def _columns(self, lines: pa.RecordBatch, rows: list[Row]) -> pa.RecordBatch:
         """Return the columns of lines that are ordinary; everything unusual is not there."""
@@ -112,17 +171,17 @@ class Loading:
             schema=shape,
         )
 
-    def _examined(self, lines: pa.RecordBatch) -> pa.RecordBatch:
-        """Return rows of lines that are looked at exactly; those that are none go to `quarantine`."""
-        rows = []
+    def _examined(self, lines: pa.RecordBatch) -> tuple[pa.RecordBatch, list[dict[str, Any]]]:
+        """Return rows of lines that are looked at exactly, and what is none."""
+        rows, refused = [], []
         for line, offset, text in zip(*(column.to_pylist() for column in lines.columns), strict=True):
             place = {"run": self.run, "source_id": self.source_id, "line": line}
             outcome = record_row(text, self.level)
             if isinstance(outcome, Refusal):
-                self.quarantine.append({**place, "byte_offset": offset, **outcome._asdict(), "raw": text.encode()})
+                refused.append({**place, "byte_offset": offset, **outcome._asdict(), "raw": text.encode()})
             else:
                 rows.append({**place, **outcome})
-        return pa.RecordBatch.from_pylist(rows, schema=schema.arrow("records"))
+        return pa.RecordBatch.from_pylist(rows, schema=schema.arrow("records")), refused
 
 
 def _plain(text: pa.BinaryArray, rows: list[Row | None]) -> Ints:
