@@ -126,7 +126,7 @@ class RecordVerbs(Store):
         return Table(trust(self, run, as_of=None if as_of is None else moment_of(as_of)), name="trust")
 
     def hash_levels(self, *, run: str | None = None, thread: str | None = None) -> Table:
-        """Return the hashes of each record at levels L0 (exact) to L3 (intent); L0 must not leave its namespace."""
+        """Return the hashes of each record that has an id at levels L0 (exact) to L3 (intent); L0 must not leave its namespace."""
         return Table(searching.record_levels(self, run, thread), name="hash levels")
 
     def _weave(self, run: str | None) -> Weave:

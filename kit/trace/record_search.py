@@ -97,7 +97,7 @@ def record_levels(store: Store, run: str | None = None, thread: str | None = Non
     """Return the hashes of each record's act and body at levels L0 to L3 (spec/syncropel.md 2.3): run, id, l0, l1, l2, l3.
 
     Records are hashed one by one, by the canonical text that is stored; a body that is no object, or that has no canonical
-    form, has no hashes. L0 is exact and must not leave its namespace.
+    form, has no hashes; records without an id, which no row could name, are left out. L0 is exact and must not leave its namespace.
     """
     import json
 
