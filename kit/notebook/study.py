@@ -1,7 +1,8 @@
 """`Study`: the store as a notebook user holds it. Each method is a call into the layers below."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,13 @@ from kit.notebook.records import RecordVerbs
 from kit.notebook.sensors import SensorVerbs
 from kit.notebook.signals import SignalVerbs
 from kit.table import Table
+from kit.trace.search import Many
 from kit.typing import Progress
 
 if TYPE_CHECKING:
     from threading import Event
 
+    from kit.export.share import Share
     from kit.io.follow import TailReport
     from kit.syncropel.client import Client
 
@@ -97,6 +100,27 @@ class Study(SignalVerbs, RecordVerbs, SensorVerbs):
     def remove(self, *, run: str | None = None, source: int | str | None = None) -> int:
         """Take out a run or a source and return how many lines that was; see `kit.io.remove`."""
         return remove(self, run=run, source=source)
+
+    def share(
+        self,
+        path: str | Path,
+        *,
+        traces: Many = None,
+        since: date | str | None = None,
+        redact: Iterable[str] = (),
+        pseudonyms: bool | Iterable[str] = True,
+        run: str | None = None,
+        overwrite: bool = False,
+    ) -> "Share":
+        """Return what a file for somebody else would hold, cut, redacted and with pseudonyms; `.write()` makes it.
+
+        See `kit.export.share`.
+        """
+        from kit.export.share import share  # here, so that a store opens without the families
+
+        return share(
+            self, path, traces=traces, since=since, redact=redact, pseudonyms=pseudonyms, run=run, overwrite=overwrite
+        )
 
     # Itself
 
