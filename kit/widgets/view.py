@@ -26,6 +26,8 @@ text of `repr`. `close()` ends the thread, drops the data and closes the comm.
 
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import anywidget
@@ -33,11 +35,12 @@ import pyarrow as pa
 import traitlets
 
 from kit import palette
-from kit.errors import ArgumentError, KitError
+from kit.errors import ArgumentError, KitError, ViewClosedError
 from kit.widgets.columns import Header, pack
 from kit.widgets.compose import source
-from kit.widgets.owner import Command, Owner
+from kit.widgets.owner import Owner
 
+Command = Callable[[], object]
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 TEXT_LIMIT = 300
 """Longest error text that a front end is told."""
@@ -76,7 +79,7 @@ class View(anywidget.AnyWidget):
     looks: Any = traitlets.Dict(LOOKS).tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
-        self._owner = Owner(f"kit-{type(self).__name__}", self._failed)
+        self._owner: Owner[Command] = Owner(lambda command: command(), failed=self._failed, name=type(self).__name__)
         self._shut = False
         super().__init__(**traits)
         self.on_msg(self._received)
@@ -112,13 +115,13 @@ class View(anywidget.AnyWidget):
 
     # Life
 
-    def post(self, command: Command) -> bool:
-        """Run a command on the thread of this view, in turn; False once the view is closed."""
+    def post(self, command: Command) -> "Future[Any]":
+        """Run a command on the thread of this view, in turn; ViewClosedError once the view is closed."""
         return self._owner.post(command)
 
     def settle(self, timeout_s: float = 30) -> bool:
         """Wait until everything that was posted, questions of the front end included, is done; False after `timeout_s`."""
-        return self._owner.settle(timeout_s)
+        return self._owner.wait(timeout_s)
 
     def refresh(self) -> None:
         """Let the front end ask for its data again."""
@@ -143,7 +146,8 @@ class View(anywidget.AnyWidget):
             return
         key, name, params = content["ask"], str(content.get("name")), content.get("params")
         given = params if isinstance(params, dict) else {}
-        self.post(lambda: self._reply(key, lambda: self.answer(name, given)))
+        with suppress(ViewClosedError):  # a last message may cross the closing
+            self.post(lambda: self._reply(key, lambda: self.answer(name, given)))
 
     def _reply(self, key: str, made: Callable[[], pa.Table]) -> None:
         try:
@@ -155,7 +159,7 @@ class View(anywidget.AnyWidget):
             return
         self.send({"answer": key, "header": header}, buffers)
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, _: Command | None, error: BaseException) -> None:
         self.notice = _short(error)
 
     # Showing
@@ -184,7 +188,7 @@ def _plain(value: object) -> bool:
     return True
 
 
-def _short(error: Exception) -> str:
+def _short(error: BaseException) -> str:
     text = str(error) or type(error).__name__
     return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
 

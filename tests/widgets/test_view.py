@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from widgets.headless import asked, custom, recorded, update
 
-from kit.errors import ArgumentError
+from kit.errors import ArgumentError, ViewClosedError
 from kit.widgets import View, compose, link
 from kit.widgets.columns import pack, unpack
-from kit.widgets.owner import Owner
 from kit.widgets.view import WIDGET_VIEW, embed_state
 
 
@@ -37,7 +36,7 @@ def _front_end() -> Iterator[None]:
 def test_an_answer_travels_as_columns_and_is_made_on_the_owner_thread() -> None:
     view = Words()
     content, buffers = asked(view, "words", word="</script>")
-    assert unpack(content["header"], buffers) == {"word": ["a", "</script>"], "thread": ["kit-Words"] * 2}
+    assert unpack(content["header"], buffers) == {"word": ["a", "</script>"], "thread": ["kit Words"] * 2}
     assert "</script>" not in json.dumps(content)
     view.close()
 
@@ -83,11 +82,12 @@ def test_the_front_end_and_python_set_the_same_traits() -> None:
 def test_a_closed_view_ends_its_thread_and_answers_nothing() -> None:
     view = Words()
     asked(view, "words", word="x")
-    assert any(thread.name == "kit-Words" for thread in threading.enumerate())
+    assert any(thread.name == "kit Words" for thread in threading.enumerate())
     view.close()
     view.close()
-    assert not any(thread.name == "kit-Words" for thread in threading.enumerate())
-    assert view.post(lambda: None) is False
+    assert not any(thread.name == "kit Words" for thread in threading.enumerate())
+    with pytest.raises(ViewClosedError, match="Words is closed"):
+        view.post(lambda: None)
     assert view._repr_mimebundle_ is None, "a closed view would still be drawn"
 
 
@@ -132,19 +132,6 @@ def test_a_link_needs_two_views_with_something_to_share() -> None:
     with pytest.raises(ArgumentError, match="none of the traits"):
         link(view, object())
     view.close()
-
-
-def test_commands_run_in_turn_and_one_that_fails_stops_none() -> None:
-    failed: list[Exception] = []
-    done: list[int] = []
-    owner = Owner("test", failed.append)
-    owner.post(lambda: done.append(1))
-    owner.post(lambda: 1 / 0)
-    owner.post(lambda: done.append(2))
-    assert owner.settle()
-    assert done == [1, 2]
-    assert [type(error) for error in failed] == [ZeroDivisionError]
-    owner.close()
 
 
 values = st.one_of(
