@@ -43,6 +43,9 @@ class Listing(View):
         self.notice = f"{left:,} of {found.num_rows:,} rows are left out." if left else ""
         self.refresh()
 
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
     def choose(self, key: str) -> None:
         """Choose the row with this key, as a click does; NotFoundError where there is none."""
         if key not in self._table[self.key].cast(pa.string()).to_pylist():

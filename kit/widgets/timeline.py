@@ -29,7 +29,7 @@ MOST_LEVELS = 8
 COLUMNS = ("lane", "start", "end", "kind", "status", "id", "name", "critical")
 OPEN = "open"
 
-TABLE = """CREATE TABLE marks (row BIGINT, lane USMALLINT, start_us DOUBLE, end_us DOUBLE, level UTINYINT, kind VARCHAR,
+TABLE = """CREATE OR REPLACE TABLE marks (row BIGINT, lane USMALLINT, start_us DOUBLE, end_us DOUBLE, level UTINYINT, kind VARCHAR,
                                status VARCHAR, id VARCHAR, name VARCHAR, critical BOOLEAN)"""
 INSIDE = "start_us < $to AND coalesce(end_us, CASE WHEN status = 'open' THEN 'inf'::DOUBLE ELSE start_us END) >= $from"
 IDS = f"SELECT id FROM marks WHERE id IS NOT NULL AND {INSIDE} ORDER BY row"  # noqa: S608  our own text
@@ -194,11 +194,9 @@ class Timeline(View):
             connection.close()
 
     def _reset(self) -> None:
-        fresh = duckdb.connect(config={**DUCKDB_CONFIG})
-        fresh.execute(TABLE)
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = fresh
+        if self._connection is None:
+            self._connection = duckdb.connect(config={**DUCKDB_CONFIG})
+        self._connection.execute(TABLE)
         self._lanes: dict[str, int] = {}
         self._free: list[list[float]] = []
         self._count = self._undated = 0

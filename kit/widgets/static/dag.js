@@ -71,7 +71,7 @@ export function foldedBy(graph, collapsed) {
   return { folded, count };
 }
 
-function render({ model, el }) {
+export function render({ model, el }) {
   const began = performance.now();
   const view = frame(model, el, "dag");
   const looks = model.get("looks");

@@ -2,7 +2,7 @@
 
 import { frame, element } from "./view.js";
 
-function render({ model, el }) {
+export function render({ model, el }) {
   const view = frame(model, el, "detail");
   const box = element("div", { class: "kit-scroll", tabindex: "0", role: "region", "aria-label": model.get("title") || "Event", style: `max-height:${model.get("height")}px` });
   view.body.append(box);

@@ -14,7 +14,7 @@ function cell(frame_, name, row) {
   return value;
 }
 
-function render({ model, el }) {
+export function render({ model, el }) {
   const view = frame(model, el, "listing");
   let rows = null;
   let kept = [];

@@ -16,7 +16,7 @@ export function stepOf(least) {
   return (STEPS.find((step) => step * ten >= least) ?? 10) * ten;
 }
 
-function render({ model, el }) {
+export function render({ model, el }) {
   const began = performance.now();
   const view = frame(model, el, "timeline");
   const looks = model.get("looks");
@@ -32,7 +32,7 @@ function render({ model, el }) {
   let first = 0;
   let chosenRow = -1;
 
-  const canvas = surface(view, model, "Lanes of spans and events over time", paint);
+  const canvas = surface(view, model, "Lanes of spans and events over time", paint, () => (lanes?.rows ? tops().at(-1) + AXIS + 1 : Infinity));
   canvas.canvas.setAttribute("aria-description",
     "Arrow left and right: move in time, up and down: scroll the lanes. + and - zoom, 0 shows all. Comma and full stop: previous and next event. B: mark what is in sight. Escape: nothing marked or selected. Drag to pan, with Shift to mark a stretch.");
   const legend = element("div", { class: "kit-legend", "aria-label": "Legend" });
@@ -53,6 +53,7 @@ function render({ model, el }) {
     } catch (error) {
       return view.warn(error.message);
     }
+    canvas.fit();
     await fill();
     return undefined;
   }
@@ -311,7 +312,7 @@ function render({ model, el }) {
     const [from, to] = sight();
     const step = stepOf(((to - from) / p.width) * 110);
     const utc = model.get("axis") === "UTC";
-    const origin = utc ? 0 : (lanes.at("first", 0) ?? 0);
+    const origin = utc || logical() ? 0 : (lanes.at("first", 0) ?? 0);
     const made = [];
     ctx.fillStyle = theme.faint;
     for (let i = Math.ceil((from - origin) / step); origin + i * step <= to; i++) {
@@ -323,13 +324,16 @@ function render({ model, el }) {
   }
 
   function label(us, step, origin, utc) {
-    if (!utc) return `${Number(((us - origin) / 1e6).toPrecision(10))} s`;
+    if (!utc) return `${Number(((us - origin) / 1e6).toPrecision(10))}${logical() ? "" : " s"}`;
     const text = new Date(us / 1000).toISOString();
     if (step >= 86400e6) return text.slice(0, 10);
     if (step >= 60e6) return text.slice(11, 16);
     const micros = String(Math.round(((us % 1e6) + 1e6) % 1e6)).padStart(6, "0").slice(0, step >= 1e6 ? 0 : step >= 1e3 ? 3 : 6);
     return text.slice(11, 19) + (micros ? `.${micros}` : "");
   }
+
+  /** Whether times are numbers of a logical clock, which have no unit; they come times 1e6, as if they were seconds. */
+  const logical = () => model.get("axis") === "logical clock";
 
   function drawAxis(ctx, p, theme, { made, step }) {
     ctx.fillStyle = theme.line;
@@ -413,6 +417,7 @@ function render({ model, el }) {
   }
 
   function stamp(us) {
+    if (logical()) return `clock ${Math.round(us / 1e6)}`;
     if (model.get("axis") !== "UTC") return `${((us - (lanes.at("first", 0) ?? 0)) / 1e6).toFixed(6)} s on ${model.get("axis")}`;
     return new Date(us / 1000).toISOString().replace("T", " ").replace("Z", "");
   }
