@@ -26,6 +26,8 @@ from kit.sim.command import At, BreakAt, Command, Next, Pause, Play, RunUntil, S
 from kit.sim.duration import START_US, microseconds
 from kit.sim.namespace import Namespace
 from kit.sim.onlooker import Onlooker
+from kit.sim.scenario import Scenario
+from kit.sim.shipped import SCENARIOS
 from kit.sim.verbs import Verbs
 
 SLICE_S = 0.03
@@ -119,6 +121,29 @@ def _entry(data: Any, where: str) -> Entry:
     return Entry(int(data["events"]), int(data["us"]), command_from_json(given, where), data.get("error"))
 
 
+def _as_made(ns: Namespace) -> bool:
+    """Whether nothing was added to a namespace since it was made from its scenario."""
+    if ns.scenario is None:
+        return False
+    data = Scenario.from_json(ns.scenario)
+    return (
+        sorted(ns.axons) == sorted([*(one.id for one in data.neurons), *(one.id for one in data.models)])
+        and sorted(ns.engrams) == sorted(one.id for one in data.engrams)
+        and sorted(name for node in ns.dendrites.values() for name in node.effectors)
+        == sorted(one.id for one in data.effectors)
+        and tuple(caller.arrivals for caller in ns.callers.values()) == data.arrivals
+        and tuple(ns.faults.planned) == data.faults
+    )
+
+
+def _scenario_code(data: Mapping[str, Any]) -> str:
+    """Return the Python of a scenario: the name of a shipped one, else its JSON."""
+    name = str(data.get("name"))
+    if name in SCENARIOS and SCENARIOS[name]().as_json() == data:
+        return repr(name)
+    return f"kit.sim.Scenario.from_json({json.dumps(data, ensure_ascii=False)!r})"
+
+
 class Goal:
     """How far to go: what was asked for, whether it is over, and the error that ended it before."""
 
@@ -176,11 +201,11 @@ class Controller(Verbs):
         self._anchor = (0.0, 0)
         self._slice = FIRST_SLICE
         self._faults = 0
-        self._end_tap = namespace.synapse.tap(self.onlooker.see)
+        namespace.synapse.tap(self.onlooker.see)
         namespace.control = self
+        self.as_made = self.events == 0 and _as_made(namespace)
+        """Whether its scenario and seed say all about how it was made."""
         namespace.start()
-        self.first = (self.events, self.us)
-        """The place at which it was taken over."""
 
     def __repr__(self) -> str:
         state = "goes on" if self.playing else self.why
@@ -313,10 +338,20 @@ class Controller(Verbs):
         if goal is not None:
             goal.end()
 
-    def close(self) -> None:
-        """Let go of the namespace, which stays where it is."""
-        self.stand("closed")
-        self._end_tap()
+    def code(
+        self, variable: str | None = None, *, driver: str = "kit.sim.Controller({})", name: str = "control"
+    ) -> str:
+        """Return Python that does it all again in a fresh interpreter; `variable` is what the namespace is called there.
+
+        A namespace of a scenario is made again by the code. Any other is taken from the variable.
+        """
+        ns = self.namespace
+        if self.as_made and ns.scenario is not None:
+            made, called = f"ns = kit.Namespace.from_scenario({_scenario_code(ns.scenario)}, seed={ns.seed!r})", "ns"
+        else:
+            called = variable or "ns"
+            made = f"# {called}: your namespace; run the cells that make it first, as often as they ran before this one"
+        return self.log.code(made, driver.format(called), name)
 
     # Going on
 

@@ -102,7 +102,8 @@ def _elsewhere(scenario: Scenario, seed: int | str, until: Duration, hash_seed: 
 def rerun(path: str | Path, *, functions: Functions | None = None, trust: bool = False) -> Run:
     """Return the run that was saved at `path`, made again from its scenario and seed; the same bytes, or SourceError.
 
-    `path` is what `run.save(path)` wrote. What was done by hand is done again, at the same places. Only runs of a scenario can be made again, ArgumentError for others.
+    `path` is what `run.save(path)` wrote. What was done by hand is done again, at the same places. Only runs of a scenario
+    can be made again, ArgumentError for others.
     """
     target = beside(Path(path))
     try:
