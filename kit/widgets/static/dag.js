@@ -343,7 +343,7 @@ export function render({ model, el }) {
             ctx.fillStyle = theme.muted;
             ctx.font = `10.5px ${FONT}`;
             const id = graph.id(node).slice(-5);
-            ctx.fillText(fitted(ctx, [graph.nodes.at("neuron", node), id].filter(Boolean).join(" "), room + 8), x - size.x + 8, y + 7);
+            ctx.fillText(fitted(ctx, [graph.nodes.at("neuron", node)?.replace(/^did:(sync|web):/, ""), id].filter(Boolean).join(" "), room + 8), x - size.x + 8, y + 7);
           }
         } else {
           ctx.fillStyle = colour;

@@ -21,7 +21,7 @@ export function render({ model, el }) {
   let at = -1;
   const filter = element("input", { class: "kit-input", type: "search", placeholder: "filter", "aria-label": `Filter ${model.get("title") || "rows"}` });
   view.tools.append(filter);
-  const box = element("div", { class: "kit-scroll", style: `height:${model.get("height")}px` });
+  const box = element("div", { class: "kit-scroll", style: `max-height:${model.get("height")}px` });
   const table = element("table", { role: "grid", tabindex: "0", "aria-label": model.get("title") || "rows" });
   const head = element("thead");
   const body = element("tbody");
@@ -52,7 +52,7 @@ export function render({ model, el }) {
 
   function draw() {
     if (!rows) return;
-    const high = box.clientHeight || model.get("height");
+    const high = model.get("height");
     const first = Math.max(0, Math.floor(box.scrollTop / ROW) - 5);
     const last = Math.min(kept.length, Math.ceil((box.scrollTop + high) / ROW) + 5);
     const made = [spacer(first * ROW)];
