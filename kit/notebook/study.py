@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kit.export.share import Share
     from kit.io.follow import TailReport
     from kit.syncropel.client import Client
+    from kit.widgets import Browser, TableExplorer, Timeline
 
 
 class Study(SignalVerbs, RecordVerbs, SensorVerbs):
@@ -122,6 +123,34 @@ class Study(SignalVerbs, RecordVerbs, SensorVerbs):
             self, path, traces=traces, since=since, redact=redact, pseudonyms=pseudonyms, run=run, overwrite=overwrite
         )
 
+    # In the browser
+
+    def browse(self, *, run: str | None = None) -> "Browser":
+        """Return the trace browser: listings of traces, threads and clocks, and of what is chosen all views, linked."""
+        from kit import widgets
+
+        return widgets.Browser(self, run, grown=self._forest, woven=self._weave)
+
+    def explore(self, what: str, *, key: str | None = None, **options: Any) -> "TableExplorer":
+        """Return a table of this store, a view or a query, to scroll, filter and sort in the browser."""
+        from kit import widgets
+
+        return widgets.TableExplorer(self, what, key=key, **options)
+
+    def timeline(self, *, run: str | None = None, **options: Any) -> "Timeline":
+        """Return all signals over time, a lane for each neuron, to move in, in the browser."""
+        from kit import widgets
+
+        return widgets.Timeline(widgets.signal_marks(self, run), **options)
+
+    def to_html(self, path: str | Path, *, run: str | None = None, rows: int = 20_000) -> Path:
+        """Write what `browse` shows as one HTML file that needs no Jupyter; see `kit.widgets.Browser.to_html`."""
+        browser = self.browse(run=run)
+        try:
+            return browser.to_html(path, rows=rows)
+        finally:
+            browser.close()
+
     # Itself
 
     def _named(self, name: str, query: str, params: Mapping[str, object] | None = None) -> Table:
@@ -170,6 +199,16 @@ FAMILIES = (
     ("runs of logs", LOG_RUNS, "study.logs(), study.clocks(), study.crosscheck()", "logs"),
 )
 """Of each family: the name of its summary, how that is made, what to ask first, and the table to ask in SQL."""
+
+
+def _explore(table: Table, key: str | None = None, **options: Any) -> "TableExplorer":
+    from kit import widgets
+
+    return widgets.TableExplorer(table, key=key, **options)
+
+
+Table.explorer = staticmethod(_explore)  # a table is of a lower layer than widgets
+
 NOTHING = "study.load('my.jsonl'), study.load(kit.datasets.path('cosmonapse-small'))"
 
 

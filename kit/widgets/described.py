@@ -24,7 +24,7 @@ class Column(NamedTuple):
         if self.kind == "json" and self.sql != "JSON":
             return f"to_json({self.quoted})::VARCHAR"
         if self.kind == "blob":
-            return f"concat('x', lower(hex({self.quoted})))"
+            return f"'x' || lower(hex({self.quoted}))"
         return f"{self.quoted}::VARCHAR"
 
 

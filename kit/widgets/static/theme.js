@@ -51,6 +51,7 @@ export function themeOf(element) {
     paper: solid,
     ink: text,
     muted: mixed(text, solid, 0.65),
+    line: mixed(text, solid, 0.35),
     faint: mixed(text, solid, 0.16),
     band: mixed(text, solid, 0.04),
     accent: readable("#0072B2", solid, text),

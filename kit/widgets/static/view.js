@@ -115,9 +115,10 @@ export function button(view, label, text, act) {
 /**
  * Put a canvas into a view that is painted at most once a frame: `paint(ctx, width, height)` in CSS pixels.
  *
- * Returns {canvas, redraw, size, times}: `times` holds what each of the last paints took, in ms.
+ * It is as high as the trait `height`, or as `needed()`, if that is less.
+ * Returns {canvas, redraw, size, fit, now, times}: `times` holds what each of the last paints took, in ms.
  */
-export function surface(view, model, label, paint) {
+export function surface(view, model, label, paint, needed = () => Infinity) {
   const canvas = element("canvas", { class: "kit-canvas", tabindex: "0", role: "application", "aria-label": label });
   view.body.append(canvas);
   const ctx = canvas.getContext("2d", { alpha: false });
@@ -128,7 +129,7 @@ export function surface(view, model, label, paint) {
     const box = view.body.getBoundingClientRect();
     const scale = window.devicePixelRatio || 1;
     size.width = Math.max(Math.floor(box.width), 40);
-    size.height = model.get("height") ?? 360;
+    size.height = Math.round(Math.min(model.get("height") ?? 360, Math.max(needed(), 70)));
     canvas.style.height = `${size.height}px`;
     const [wide, tall] = [Math.round(size.width * scale), Math.round(size.height * scale)];
     if (canvas.width !== wide || canvas.height !== tall) {
@@ -161,7 +162,7 @@ export function surface(view, model, label, paint) {
   view.themed(redraw);
   view.on("height", fit);
   fit();
-  return { canvas, redraw, size, times, now: draw };
+  return { canvas, redraw, size, times, fit, now: draw };
 }
 
 /** Call `f` with pointer moves as drags: {start, move, end, click}; a click is a press that moved under 4 px. */
