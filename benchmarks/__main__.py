@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import generate, records, sensors, simulation
+from benchmarks import browser, generate, records, sensors, simulation
 from benchmarks.measure import Case, Summary, compare, markdown
 
 HERE = Path(__file__).parent
@@ -246,6 +246,11 @@ def simulated(rounds: int) -> str:
     return simulation.section(rounds, goal)
 
 
+def in_the_browser(rounds: int) -> str:
+    """Pages of a table of 5M rows and frames of a DAG of 50k nodes, in JupyterLab in Chromium."""
+    return browser.section(DATA, goal)
+
+
 SECTIONS: dict[str, Section] = {
     "load": loading,
     "structure": structure,
@@ -254,6 +259,7 @@ SECTIONS: dict[str, Section] = {
     "sensors": sensor_logs,
     "kernel": kernel,
     "simulation": simulated,
+    "browser": in_the_browser,
 }
 LARGE: dict[str, Section] = {"load-10M": large, "structure-5M": growth}
 

@@ -23,7 +23,6 @@ function render({ model, el }) {
   let pages = new Map();
   const wanted = new Set();
   const times = []; // from asking for a page to its rows being drawn, in ms
-  view.root.pageTimes = times;
 
   // Parts
 
@@ -46,9 +45,14 @@ function render({ model, el }) {
 
   // Data
 
-  const failed = (error) => {
-    if (!/broken off/.test(error.message)) view.say(error.message);
-  };
+  /** Ask about what is shown. The state goes along: a changed trait may reach the kernel after the question. */
+  const ask = (what, params) =>
+    source.ask(what, {
+      ...params,
+      state: Object.fromEntries(["filters", "where", "sort", "window_us"].map((trait) => [trait, model.get(trait)])),
+    });
+
+  const failed = (error) => view.say(error.message);
 
   async function begin() {
     try {
@@ -74,11 +78,14 @@ function render({ model, el }) {
     const slow = setTimeout(() => view.say(big ? "Preparing the order of the rows: this is done once." : "…"), 300);
     grid.setAttribute("aria-busy", "true");
     try {
-      const shape = await source.ask("shape");
+      const shape = await ask("shape");
       if (mine !== version) return;
       [shown, total] = [shape.at("shown", 0), shape.at("total", 0)];
     } catch (error) {
-      if (mine === version) failed(error);
+      if (mine !== version) return;
+      // It may have been broken off for a state that was on its way: this one is wanted still.
+      if (/broken off/.test(error.message)) setTimeout(() => mine === version && renew(), 50);
+      else failed(error);
       return;
     } finally {
       clearTimeout(slow);
@@ -120,7 +127,7 @@ function render({ model, el }) {
     const [mine, begun, seen] = [version, performance.now(), missing === from || missing === to];
     wanted.add(number);
     try {
-      const found = await source.ask("page", { first: number * PAGE, count: PAGE });
+      const found = await ask("page", { first: number * PAGE, count: PAGE });
       if (mine !== version) return;
       pages.set(number, found);
       while (pages.size > KEPT_PAGES) pages.delete(pages.keys().next().value);
@@ -142,13 +149,13 @@ function render({ model, el }) {
       while (wanted.size) await new Promise((go) => setTimeout(go, 30));
       if (mine !== version) return;
       try {
-        const found = await source.ask("summary", { column: column.name });
+        const found = await ask("summary", { column: column.name });
         if (mine !== version) return;
         column.summary = found;
       } catch (error) {
         column.summary = null;
       }
-      drawHead();
+      drawSummary(column);
     }
   }
 
@@ -227,6 +234,7 @@ function render({ model, el }) {
       const mark = way === "asc" ? " ▲" : way === "desc" ? " ▼" : "";
       const cell = element("div", {
         role: "columnheader", id: `${base}-head-${n}`, class: `kit-grid-cell kit-grid-label${column.kind === "number" ? " kit-number" : ""}`,
+        "aria-label": `${column.name}, ${column.sql}`, "aria-describedby": `${base}-summary-${n}`,
         "aria-colindex": String(n + 1), "aria-sort": way === "asc" ? "ascending" : way === "desc" ? "descending" : "none",
         title: `${column.name} ${column.sql}`,
       });
@@ -235,18 +243,23 @@ function render({ model, el }) {
       cell.append(
         element("div", { class: "kit-grid-name" }, element("b", { text: column.name + mark })),
         element("div", { class: "kit-grid-type", text: column.sql.length > 24 ? column.sql.slice(0, 23) + "…" : column.sql }),
-        source.live ? summaryOf(column) : null ?? "",
+        ...(source.live ? [summaryOf(column)] : []),
       );
       return cell;
     }));
   }
 
+  /** Put a summary in its place; the header around it stays, so that a click on it is not lost. */
+  function drawSummary(column) {
+    head.children[columns.indexOf(column)]?.querySelector(".kit-grid-summary")?.replaceWith(summaryOf(column));
+  }
+
   function summaryOf(column) {
     const found = column.summary;
-    const made = element("div", { class: "kit-grid-summary" });
+    const made = element("div", { class: "kit-grid-summary", id: `${base}-summary-${columns.indexOf(column)}` });
     if (!found) return made;
     const [seen, nulls, distinct, form] = ["rows", "nulls", "distinct", "form"].map((part) => found.at(part, 0));
-    const about = seen && total > seen && shown === total ? "≈ " : "";
+    const about = distinct > 50 ? "≈ " : ""; // an estimate, and of a part where the table is large
     const missing = seen && nulls ? `${percent(nulls / seen)} NULL` : "";
     const [low, high] = [found.at("low", 0), found.at("high", 0)];
     const counts = Array.from(found.list("count"));
@@ -265,7 +278,7 @@ function render({ model, el }) {
       const there = Math.max(seen - nulls, 1);
       const bars = element("div", { class: "kit-grid-shares" });
       counts.forEach((value, n) => {
-        const bar = element("span", { title: `${found.at("label", n)}: ${percent(value / there)}`, text: found.at("label", n) });
+        const bar = element("span", { title: `${found.at("label", n)}: ${percent(value / there)}`, text: value / there > 0.12 ? found.at("label", n) : "" });
         bar.style.width = `${(100 * value) / there}%`;
         bars.append(bar);
       });
@@ -323,7 +336,7 @@ function render({ model, el }) {
   async function goTo(id) {
     const mine = version;
     try {
-      const place = (await source.ask("place", { key: id })).at("place", 0);
+      const place = (await ask("place", { key: id })).at("place", 0);
       if (mine !== version) return;
       if (place < 0) return view.say(`${id} is not among the rows shown.`);
       move(place, active.column, true);
@@ -442,7 +455,7 @@ function render({ model, el }) {
     const column = element("select", { class: "kit-input", "aria-label": "Column to filter" });
     const operator = element("select", { class: "kit-input", "aria-label": "How to compare" });
     const value = element("input", { class: "kit-input", type: "text", "aria-label": "Value to compare with", placeholder: "value" });
-    const find = element("input", { class: "kit-input", type: "text", "aria-label": "Go to a row by number or key", placeholder: "row number or key" });
+    const find = element("input", { class: "kit-input", type: "text", "aria-label": "Go to a row by number or key", placeholder: "row or key" });
     for (const one of [column, operator]) one.style.width = "auto";
     value.style.width = find.style.width = "130px";
     operator.append(...model.get("operators").map((text) => element("option", { value: text, text })));
@@ -508,12 +521,13 @@ function render({ model, el }) {
   resize.observe(view.body);
   view.ends(() => resize.disconnect());
   begin();
+  view.root.kitView = { ready: () => shown > 0 && rows.dataset.waiting === "false", times, go };
   return view.close;
 }
 
 function widthOf(column) {
   const known = { number: 110, time: 215, bool: 80, json: 320, blob: 180 }[column.kind];
-  return known ?? (/(^|_)(id|trace|parent)$/.test(column.name) ? 250 : 150);
+  return known ?? (/(^|_)(id|trace|parent)$/.test(column.name) ? 265 : 150);
 }
 
 function count(value) {
