@@ -46,6 +46,7 @@ def main(folder: Path) -> None:
             view = study.browse()
             view.show(TRACE)
             chosen = view.dag.search("type = 'TOOL_CALL'")[0]
+            view.dag.query = ""
             view.to_html(path, rows=200)
             view.close()
             page = Watched(browser, viewport={"width": 640, "height": 900}, color_scheme="dark")
