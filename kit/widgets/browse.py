@@ -99,11 +99,13 @@ class Browser(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def to_html(self, path: str | Path, *, rows: int = EMBEDDED_ROWS, title: str | None = None) -> Path:
         """Write all of it as one HTML file that needs no kernel and no network, and return the path.
 
-        Traces are embedded in the order of the listing while their events fit into `rows`; the file says how many are listed only.
+        Traces are embedded, the one that is shown first, then in the order of the listing, while their events fit into
+        `rows`; the file says how many are listed only.
         """
-        page = Page(title or self._counted(), [*self.listings.values(), *self._parts()], rows)
+        page = Page(title or self._counted(), [*self.listings.values(), *self._parts()], rows, self._hidden())
         left, skipped, before = rows, 0, self.opened
-        for key in self._places:
+        # What is shown now comes first: it is what the file opens with.
+        for key in dict.fromkeys([*([before] if before is not None else []), *self._places]):
             self.show(key)
             size = max(len(self._ids()), len(self.timeline))
             if size > left:

@@ -31,7 +31,7 @@ export function render({ model, el }) {
 
   async function load() {
     try { rows = await view.source.ask("rows"); } catch (error) { return view.warn(error.message); }
-    head.replaceChildren(element("tr", { role: "row" }, ...rows.names.map((name) => element("th", { scope: "col", class: isNumber(name) ? "kit-number" : null, text: name.replaceAll("_", " ") }))));
+    head.replaceChildren(element("tr", { role: "row" }, ...rows.names.map((name) => element("th", { scope: "col", class: isNumber(name) ? "kit-number" : null, text: name.replace(/_ms$/, "").replaceAll("_", " ") }))));
     sift();
     return undefined;
   }

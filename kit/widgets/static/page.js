@@ -64,6 +64,7 @@ async function start() {
       model.set("revision", model.get("revision") + 1);
     };
     const slot = element("div", { class: `kit-slot-${part.front}` });
+    slot.hidden = part.hidden;
     box.append(slot);
     slots.push(slot);
     models.push(model);
