@@ -1,13 +1,18 @@
 """The table explorer in JupyterLab: what is scrolled, filtered, sorted and chosen there is a fact in the kernel."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import chromium
 import lab_server
 import pytest
-from chromium import NotebookPage
+from chromium import NotebookPage, Watched
 from playwright.sync_api import Locator, expect
+
+from kit import datasets
+from kit.notebook.study import Study
+from kit.widgets import Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -154,6 +159,24 @@ def test_another_view_moves_the_table_to_its_row(lab_page: Callable[..., Noteboo
     place = shown.fact("a.find(a.selected[0])")
     for grid in (a, b):
         expect(grid.locator(f"[role=row][aria-rowindex='{place + 2}']")).to_have_attribute("aria-selected", "true")
+
+
+def test_a_file_of_html_holds_the_first_rows(watched: Watched, tmp_path: Path) -> None:
+    with Study() as study:
+        study.load(datasets.path("cosmonapse-small"), progress=False)
+        explorer = study.explore("signals", sort=[["id", "desc"]])
+        Page("signals", [explorer], 100).write(tmp_path / "a.html")
+        ids = [row["id"] for row in explorer.rows(0, 100)]
+        explorer.close()
+    page = watched.open_file(tmp_path / "a.html")
+    grid = page.get_by_role("grid", name="signals")
+    settled(grid)
+    assert column(grid, "id")[:3] == ids[:3]
+    expect(grid).to_have_attribute("aria-rowcount", "101")
+    grid.focus()
+    page.keyboard.press("Control+End")
+    assert column(grid, "id")[-1] == ids[-1]
+    expect(page.get_by_text("The first 100 of 1,037 rows of signals.")).to_be_visible()
 
 
 def test_text_from_captures_is_text_and_every_control_has_a_name(lab_page: Callable[..., NotebookPage]) -> None:

@@ -10,9 +10,7 @@ const PAGE = 40;
 const TALLEST = 8e6;
 const KEPT_PAGES = 60;
 
-export default { render };
-
-function render({ model, el }) {
+export function render({ model, el }) {
   const view = frame(model, el, "table");
   const { source } = view;
   let columns = [];
@@ -569,3 +567,5 @@ function indented(text) {
   }
   return made;
 }
+
+export default { render };
