@@ -216,7 +216,8 @@ def _block(descriptor: int, at: int, size: int, chunk: int, head: int | None) ->
 
 def _heads(descriptor: int, at: int, size: int, head: int) -> Block | None:
     """Return long entries by their first bytes, up to the next short one."""
-    pread, unpack, framed, want = os.pread, LENGTH.unpack_from, FRAMING.size, FRAMING.size + head
+    pread, framed, want = os.pread, FRAMING.size, FRAMING.size + head
+    unpack = LENGTH.unpack_from if head else LENGTH.unpack
     begin, longest = at, max(SKIP_BYTES, head)
     held: list[bytes] = []
     append = held.append
