@@ -35,7 +35,7 @@ STEPS = 256
 """Entries walked one by one after a run of equal lengths that was short."""
 SHORT_RUN = 16
 
-_NAME = re.compile(r"[+-]?[0-9]{1,20}\.seg")
+NAME = re.compile(r"[+-]?[0-9]{1,20}\.seg")
 
 
 class Entry(NamedTuple):
@@ -91,7 +91,7 @@ def segment_paths(folder: Path) -> list[Path]:
 
     A file counts whose name is an integer of nanoseconds and `.seg`; others are passed over.
     """
-    found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.is_file()]
+    found = [path for path in folder.iterdir() if NAME.fullmatch(path.name) and path.is_file()]
     return sorted(found, key=lambda path: (start_ns(path), path.name))
 
 

@@ -1,5 +1,5 @@
 """The command line: `kit load`, `report`, `traces`, `trace`, `verify`, `threads`, `thread`, `check`, `sql`, `logs`,
-`pose`, `align`, `crosscheck`, `export`, `demo`, `mock-kernel`,
+`pose`, `align`, `crosscheck`, `mcap`, `export`, `demo`, `mock-kernel`,
 `simulate`; see docs/cli.md.
 
 Exit codes: 0 clean, 1 findings (lines in quarantine, a damaged source, a broken rule), 2 bad use, input or output.
@@ -25,6 +25,7 @@ for _command in (
     sensors.pose,
     sensors.align,
     sensors.crosscheck,
+    sensors.mcap,
     files.export,
     shipped.demo,
     shipped.datasets,
