@@ -9,6 +9,7 @@ from kit.widgets.opened import dag_view, timeline_view, write_scene
 from kit.widgets.owner import Owner
 from kit.widgets.scene import Scene, clock_scene, signal_marks, thread_scene, trace_scene
 from kit.widgets.selection import Link, link
+from kit.widgets.table import TableExplorer
 from kit.widgets.timeline import Timeline
 from kit.widgets.view import View
 
@@ -22,6 +23,7 @@ __all__ = [
     "Owner",
     "Page",
     "Scene",
+    "TableExplorer",
     "Timeline",
     "View",
     "clock_scene",
