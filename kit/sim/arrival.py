@@ -158,7 +158,7 @@ class Caller:
         for _ in range(self.arrivals.burst):
             if not self._node.down and (self.arrivals.count is None or self.started < self.arrivals.count):
                 self.started += 1
-                self._node.spawn(self._request(self.started), f"request {self.arrivals.name} {self.started}")
+                self._node.spawn(partial(self._request, self.started), f"request {self.arrivals.name} {self.started}")
         self._schedule()
 
     @property
