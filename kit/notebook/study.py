@@ -10,6 +10,7 @@ from kit import io
 from kit.cosmonapse.wire import Level
 from kit.io.remove import remove
 from kit.notebook.records import RecordVerbs
+from kit.notebook.replay import ReplayVerbs
 from kit.notebook.sensors import SensorVerbs
 from kit.notebook.signals import SignalVerbs
 from kit.table import Table
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from kit.syncropel.client import Client
 
 
-class Study(SignalVerbs, RecordVerbs, SensorVerbs):
+class Study(SignalVerbs, RecordVerbs, SensorVerbs, ReplayVerbs):
     """A store with the verbs of an analysis; a context manager, closed at the end of its block.
 
-    The verbs of each family are in a class of their own: `SignalVerbs`, `RecordVerbs`, `SensorVerbs`.
+    The verbs of each family are in a class of their own: `SignalVerbs`, `RecordVerbs`, `SensorVerbs`, `ReplayVerbs`.
     """
 
     report: io.LoadReport | None = None
