@@ -68,7 +68,7 @@ def replay(
         raise ArgumentError(f"ignore={ignore!r}: give a list, [{ignore!r}]")
     wanted = named(neurons)
     recorded = recording(store, wanted, run=run, traces=traces)
-    ns = Namespace("replay", seed=seed, heartbeat=0)
+    ns = Namespace("replay", seed=seed, heartbeat=0, stamp_us=(1, 1))
     theatre = Theatre(ns, recorded.works, wanted, miss, live or {}, seed)
     for kind, address in sorted(recorded.addresses):
         table = ns.synapse.effectors if kind == "TOOL_CALL" else ns.synapse.engrams

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from kit.errors import NotFoundError
 from kit.replay.comparison import Divergence
-from kit.replay.content import Step, shown
+from kit.replay.content import Step, counted, shown
 from kit.replay.recording import Work
 from kit.sim.run import Run
 from kit.table import Table
@@ -186,11 +186,6 @@ WORDS = {
     "silent": "unanswered as in the capture",
     "missed": "missing",
 }
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number of things in words."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _row(trace: str, tracks: list[Track], parted: Divergence | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kit.align import Utc, payload
 from kit.errors import ArgumentError, KitError
 from kit.replay.clock import Clock, WallClock
+from kit.replay.content import counted
 from kit.replay.event import PlayedEvent
 from kit.replay.sink import Sink
 from kit.replay.sinks import sink_of
@@ -24,7 +25,7 @@ from kit.table import Table
 CHUNK = 8192
 """Events whose texts are fetched at once."""
 SLOWEST = 0.01
-NOUNS = {"signals": "signals", "records": "records", "logs": "log entries", "rows": "rows"}
+NOUNS = {"signals": "signal", "records": "record", "logs": "log entry", "rows": "row"}
 FAST = float("inf")
 Place = int | float | str | datetime | timedelta
 By = Literal["event", "trace", "level"]
@@ -327,7 +328,7 @@ class Player:
             return self.timeline.notes
         worst = held.slice(0, 1).to_pylist()[0]
         said = (
-            f"{len(held):,} events are held back for a cause whose clock is ahead, by up to {worst['by_ms']:,.3f} ms "
+            f"{counted(len(held), 'event')} held back for a cause whose clock is ahead, by up to {worst['by_ms']:,.3f} ms "
             f"({worst['kind']} of {worst['actor']} after {worst['cause_actor']})"
         )
         return (*self.timeline.notes, said)
@@ -356,7 +357,7 @@ class Player:
         families: dict[str, int] = {}
         for value in self.timeline.events["family"].value_counts().to_pylist():
             families[str(value["values"])] = value["counts"]
-        kinds = ", ".join(f"{families[name]:,} {noun}" for name, noun in NOUNS.items() if name in families)
+        kinds = ", ".join(counted(families[name], noun) for name, noun in NOUNS.items() if name in families)
         lines = [
             f"player of {kinds or 'nothing'} over {span:,.3f} s into {self.sink}, {pace}",
             f"at {self.position:,} of {len(self):,} ({(self._now_ns - self.start_ns) / 1e9:,.3f} s)"

@@ -10,7 +10,7 @@ import orjson
 import pyarrow as pa
 
 from kit.errors import ArgumentError, NotFoundError
-from kit.replay.content import Step, key_of
+from kit.replay.content import Step, counted, key_of
 from kit.store.store import Store
 from kit.trace.forest import Lent
 
@@ -46,8 +46,6 @@ class Work:
     steps: list[Step] = field(default_factory=list)
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     """The answers to each request, by its id."""
-    stopped: bool = False
-    """True where its trace was stopped: it may have had no time to reply."""
     within: str | None = None
     """Id of the task of a replaced neuron that handed it on."""
 
@@ -92,12 +90,25 @@ def recording(store: Store, neurons: Iterable[str], *, run: str | None = None, t
         )
         for row in found.to_pylist()
     }
+    known = {name: tuple(told or ()) for name, told in store.execute(_CAPABILITIES, {"run": run})}
+    silent = 0
+    for row in store.arrow(_SILENT, {"run": run}).to_pylist() if traces is None else ():
+        payload = _json(row["payload"])
+        able = [name for name, has in known.items() if set(payload.get("capabilities") or ()) <= set(has)]
+        if len(able) == 1 and able[0] in wanted:
+            works[row["id"]] = Work(
+                row["id"], row["trace_id"], able[0], row["us"], payload, _json(row["meta"]), row["parent_id"]
+            )
+        elif set(able) & set(wanted):
+            silent += 1
     missing = [name for name in wanted if not any(work.neuron == name for work in works.values())]
     if missing:
         raise NotFoundError(_nobody(store, run, missing[0], traces))
     notes = []
+    if silent:
+        notes.append(f"{counted(silent, 'task')} that nobody answered and several could have: left out")
     if lost:
-        notes.append(f"{lost:,} tasks were worked on by several neurons at once; who asked what cannot be told apart")
+        notes.append(f"{counted(lost, 'task')} that several neurons worked on at once: who asked what cannot be told apart")
     recorded = Recording(run, sorted(works.values(), key=lambda work: (work.at_us, work.task_id)), [], {}, set(), notes)
     with Lent(store) as lent:
         lent("replay_tasks", pa.table({"id": pa.array(list(works), pa.string())}))
@@ -105,19 +116,29 @@ def recording(store: Store, neurons: Iterable[str], *, run: str | None = None, t
         for trace_id, us, kind, id, parent, to, to_type, payload in store.execute(_INTERRUPTS, {"run": run}):
             line = {"trace_id": trace_id, "kind": kind, "id": id, "parent_id": parent, "to": to, "to_type": to_type}
             recorded.interrupts.append((us, {**line, "payload": _json(payload)}))
-        stops = {line["trace_id"] for _, line in recorded.interrupts if line["kind"] == "STOP"}
     for work in recorded.works:
-        work.stopped = work.trace_id in stops
         work.within = work.parent_id if work.parent_id in works else None
-    rows = store.execute(_CAPABILITIES, {"run": run})
-    recorded.capabilities = {name: tuple(told or ()) for name, told in rows}
+    recorded.interrupts = _needed(recorded)
+    recorded.capabilities = known
     context = sum(1 for work in recorded.works if work.payload.get("context_ref"))
     if context:
-        notes.append(f"{context:,} tasks have a context_ref, whose content no capture holds: give context= for it")
+        notes.append(f"{counted(context, 'context_ref')} in tasks, whose content no capture holds: give context= for it")
     cut = sum(1 for work in recorded.works if not work.replied)
     if cut:
-        notes.append(f"{cut:,} tasks have no reply in the capture, and are compared as far as it goes")
+        notes.append(f"{counted(cut, 'task')} without a reply in the capture: compared as far as it goes")
     return recorded
+
+
+def _needed(recorded: Recording) -> list[tuple[int, dict[str, Any]]]:
+    """Return the interrupts that came while a task of theirs was under way: others would only race with replies."""
+    under_way: dict[str, list[Work]] = defaultdict(list)
+    for work in recorded.works:
+        under_way[work.trace_id].append(work)
+    return [
+        (us, line)
+        for us, line in recorded.interrupts
+        if any(not work.replied or (work.steps[-1].at_us or 0) > us for work in under_way[line["trace_id"]])
+    ]
 
 
 def one_run(store: Store, run: str | None) -> str:
@@ -229,6 +250,14 @@ SELECT t.id, t.trace_id, t.parent_id, coalesce(t.directed_id, r.neuron) AS neuro
 FROM told t LEFT JOIN replies r ON r.parent_id = t.id
 WHERE coalesce(t.directed_id, r.neuron) IN (SELECT neuron FROM replay_neurons)
   AND (t.directed_id IS NOT NULL OR r.workers = 1) {chosen}
+ORDER BY us, t.id
+"""
+_SILENT = """
+SELECT t.id, t.trace_id, t.parent_id, coalesce(epoch_us(t.ts), 0) AS us, t.payload, t.meta FROM signals t
+WHERE t.canonical AND t.run = $run AND t.type = 'TASK' AND t.directed_id IS NULL
+  AND json_array_length(t.payload, '$.capabilities') > 0 AND NOT EXISTS (
+    SELECT 1 FROM signals r WHERE r.canonical AND r.run = t.run AND r.parent_id = t.id
+      AND r.type IN ('AGENT_OUTPUT', 'ERROR', 'CLARIFICATION', 'PERMISSION'))
 ORDER BY us, t.id
 """
 _SHARED = """

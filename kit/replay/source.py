@@ -13,6 +13,7 @@ from kit.align import Utc, find_log, paths, utc_mapping
 from kit.align.logs import LogEntry, logs
 from kit.errors import ArgumentError, ClockError, NoClockPath, NoUtcError
 from kit.replay.causes import UNTIMED
+from kit.replay.content import counted
 from kit.store.store import Store
 from kit.table import Table
 from kit.trace.forest import LABELS, NO_TIME, Lent, forest
@@ -160,14 +161,14 @@ def _odd(grown: Any, where: Any) -> list[str]:
     """Return in words which causes could not be kept."""
     played = where >= 0
     said = {
-        "missing_parent": "name a cause that is not in the capture, and wait for none",
-        "cycle": "are on a ring of causes, and wait for none of it",
-        "self_parent": "name themselves as their cause",
-        "conflicting_duplicate": "have further lines with their id and other content, which are not played",
+        "missing_parent": "with a cause that is not in the capture: not waited for",
+        "cycle": "on a ring of causes: not waited for",
+        "self_parent": "with itself as its cause: not waited for",
+        "conflicting_duplicate": "with further lines of the same id and other content: those are not played",
     }
     counts = {name: int((played & (grown.label == LABELS.index(name))).sum()) for name in said}
-    return [f"{count:,} signals {said[name]}" for name, count in counts.items() if count] + (
-        [f"{repeats:,} further lines repeat an id, and are not played"]
+    return [f"{counted(count, 'signal')} {said[name]}" for name, count in counts.items() if count] + (
+        [f"{counted(repeats, 'further line')} with an id that was there: not played"]
         if (repeats := int(grown.surplus[played].sum()))
         else []
     )
@@ -179,8 +180,8 @@ def _refused(store: Store, run: str | None) -> list[str]:
                   (SELECT count(*) FROM sources WHERE NOT complete AND ($run IS NULL OR run = $run))""",
         {"run": run},
     )[0]
-    found = [f"{count:,} lines are in quarantine, and are not played"] if count else []
-    return found + ([f"{broken:,} sources end early"] if broken else [])
+    found = [f"{counted(count, 'line')} in quarantine: not played"] if count else []
+    return found + ([f"{counted(broken, 'source')} cut off before its end"] if broken else [])
 
 
 def _open(store: Store, run: str | None) -> list[str]:
@@ -190,7 +191,7 @@ def _open(store: Store, run: str | None) -> list[str]:
              HAVING bool_or(type IN ('TASK', 'TASK_OFFER')) AND NOT bool_or(type IN ('FINAL', 'ERROR', 'STOP')))""",
         {"run": run},
     )[0][0]
-    return [f"{count:,} traces come to no end: no FINAL, ERROR or STOP"] if count else []
+    return [f"{counted(count, 'trace')} without an end: no FINAL, ERROR or STOP"] if count else []
 
 
 # Records
@@ -219,7 +220,7 @@ def _records(store: Store, run: str | None, wanted: pa.Table | None = None) -> P
     )[0][0]
     none = np.array([], np.int64)
     child, parent = _with_pairs(events["row"].to_numpy(), none, none, edges)
-    notes = [f"{lost:,} records name a parent that is not in the capture, and wait for none"] if lost else []
+    notes = [f"{counted(lost, 'record')} with a parent that is not in the capture: not waited for"] if lost else []
     return Part(events, pa.table({"child": child, "parent": parent}), store, notes=notes)
 
 
@@ -245,12 +246,12 @@ def _log(store: Store, log: LogEntry, clock: Utc | str | None, alone: bool = Fal
     except (NoUtcError, NoClockPath, ClockError) as error:
         if alone:
             return Part(entries, nothing, store, clock=log.clock.id)
-        note = f"log {log.resource_id!r} ({len(entries):,} entries) is not played: {error}"
+        note = f"log {log.resource_id!r} ({counted(len(entries), 'entry')}) is not played: {error}"
         return Part(COLUMNS.empty_table(), nothing, store, notes=[note])
     at = pa.array(read.ns, pa.int64(), mask=~read.known)
     entries = entries.set_column(entries.column_names.index("at_ns"), "at_ns", at)
     lost = int((~read.known).sum())
-    notes = [f"{lost:,} entries of log {log.resource_id!r} have no time on UTC, and are not played"] if lost else []
+    notes = [f"{counted(lost, 'entry')} of log {log.resource_id!r} without a time on UTC: not played"] if lost else []
     return Part(entries.filter(pc.is_valid(entries["at_ns"])), nothing, store, notes=notes)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from kit.align import LogEntry, find_log
 from kit.errors import ArgumentError, StoreError
 from kit.replay.causes import UNTIMED, causal
+from kit.replay.content import counted
 from kit.replay.event import PlayedEvent
 from kit.replay.source import Part, notes_of
 from kit.store.store import Store
@@ -229,7 +230,7 @@ def timeline(parts: list[Part]) -> Timeline:
     by_child = np.lexsort((parent, child))
     blame = made.blame[order]
     if made.cut:
-        notes.append(f"{made.cut:,} causes close a ring, and were not waited for")
+        notes.append(f"{counted(made.cut, 'cause')} on a ring: not waited for")
     codes = pa.chunked_array(pc.binary_join_element_wise(events["run"], events["group_id"].fill_null(""), "\0"))
     group = codes.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
     return Timeline(
@@ -257,7 +258,7 @@ def _placed(own: Ints, events: pa.Table, part: Ints, child: Ints) -> tuple[Ints,
     order = np.lexsort((events["place"].to_numpy(), part))
     if untimed.all():
         at[order] = np.arange(len(at)) * SECOND
-        return at, [f"no event has a time: all {count:,} are a second apart, in the order of their lines"]
+        return at, ["no event has a time: all are a second apart, in the order of their lines"]
     free = untimed.copy()
     free[child] = False
     sorted_at, sorted_part = own[order], part[order]
@@ -269,4 +270,4 @@ def _placed(own: Ints, events: pa.Table, part: Ints, child: Ints) -> tuple[Ints,
     found = np.empty_like(at)
     found[order] = filled
     at[free] = found[free]
-    return at, [f"{count:,} events have no time: they come right behind their causes, or behind the line before theirs"]
+    return at, [f"{counted(count, 'event')} without a time: right behind its causes, or behind the line before"]
