@@ -58,7 +58,9 @@ def divergence(steps: Any, *, title: str | None = None, width: float = WIDTH) ->
     keys = [
         stroke(palette.GREEN, (), STATES[state][2], width=2.0)
         if state == "agrees"
-        else swatch(palette.tint(STATES[state][0], 0.25), STATES[state][1], STATES[state][2], hatchcolor=STATES[state][0])
+        else swatch(
+            palette.tint(STATES[state][0], 0.25), STATES[state][1], STATES[state][2], hatchcolor=STATES[state][0]
+        )
         for state in seen
     ]
     tasks = list(dict.fromkeys(row["task_id"] for row in rows))
@@ -78,7 +80,15 @@ def divergence(steps: Any, *, title: str | None = None, width: float = WIDTH) ->
     y = 0.0
     for task in tasks:
         own = [(n, row) for n, row in enumerate(rows) if row["task_id"] == task]
-        write(axes, 0, y - HEAD / 2, f"{own[0][1]['neuron']}, task {short_id(task)}", "task", size=SMALL, color=palette.MUTED)
+        write(
+            axes,
+            0,
+            y - HEAD / 2,
+            f"{own[0][1]['neuron']}, task {short_id(task)}",
+            "task",
+            size=SMALL,
+            color=palette.MUTED,
+        )
         y -= HEAD
         for n, row in own:
             y = _draw_row(axes, row, told.get(n, []), y, left, right, half, inner)
@@ -94,7 +104,8 @@ def _title(rows: list[dict[str, Any]]) -> str:
 
 def _lines(text: str, inches: float) -> list[str]:
     """Return a text in at most two lines of a width."""
-    words, first = text.split(" "), []
+    words = text.split(" ")
+    first: list[str] = []
     while words and text_width(" ".join([*first, words[0]]), TEXT) <= inches:
         first.append(words.pop(0))
     rest = fit(" ".join(words), inches, TEXT)
@@ -127,9 +138,7 @@ def _draw_row(
     return y - (NOTE + LINE * (len(told) - 1) if told else 0)
 
 
-def _draw_box(
-    axes: Axes, row: dict[str, Any], side: str, at: float, middle: float, half: float, colour: str
-) -> None:
+def _draw_box(axes: Axes, row: dict[str, Any], side: str, at: float, middle: float, half: float, colour: str) -> None:
     name, says = row[side], row[f"{side}_says"]
     absent = name is None
     hatch = "" if row["state"] == "agrees" or absent else STATES.get(row["state"], STATES["after"])[1]
@@ -151,15 +160,32 @@ def _draw_box(
         # A narrow band carries the second channel, so that the text stays on plain ground.
         axes.add_patch(
             Rectangle(
-                (at + half - 0.16, middle - BOX / 2 + 0.02), 0.13, BOX - 0.04, facecolor=palette.PAPER, hatch=hatch,
-                edgecolor=colour, linewidth=0, zorder=3,
-            )  # fmt: skip
+                (at + half - 0.16, middle - BOX / 2 + 0.02),
+                0.13,
+                BOX - 0.04,
+                facecolor=palette.PAPER,
+                hatch=hatch,
+                edgecolor=colour,
+                linewidth=0,
+                zorder=3,
+            )
         )
     room = half - 0.3
     if absent:
-        write(axes, at + 0.1, middle, "nothing", f"absent:{side}:{row['place']}", size=SMALL, color=palette.MUTED, zorder=4)
+        write(
+            axes,
+            at + 0.1,
+            middle,
+            "nothing",
+            f"absent:{side}:{row['place']}",
+            size=SMALL,
+            color=palette.MUTED,
+            zorder=4,
+        )
         return
-    write(axes, at + 0.1, middle + 0.085, fit(str(name), room, SMALL), f"{side}:{row['place']}:name", size=SMALL, zorder=4)
+    write(
+        axes, at + 0.1, middle + 0.085, fit(str(name), room, SMALL), f"{side}:{row['place']}:name", size=SMALL, zorder=4
+    )
     write(
         axes, at + 0.1, middle - 0.09, fit(str(says), room, TINY), f"{side}:{row['place']}:says", size=TINY,
         color=palette.MUTED, zorder=4,

@@ -123,7 +123,11 @@ def difference(before: Any, after: Any, path: str = "") -> str | None:
 
 def shown(value: Any) -> str:
     """Return a value in few words."""
-    text = repr(value) if isinstance(value, str | int | float | bool | type(None)) else canonical(value).decode("utf-8", "replace")
+    text = (
+        repr(value)
+        if isinstance(value, str | int | float | bool | type(None))
+        else canonical(value).decode("utf-8", "replace")
+    )
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 

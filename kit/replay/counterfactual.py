@@ -127,7 +127,13 @@ class Theatre(Dendrite):
     """Sends the captured tasks, notes what the new neurons do, and answers them from the recording."""
 
     def __init__(
-        self, ns: Namespace, works: Sequence[Work], wanted: Mapping[str, Any], miss: Miss, live: Mapping[str, Any], seed: int | str
+        self,
+        ns: Namespace,
+        works: Sequence[Work],
+        wanted: Mapping[str, Any],
+        miss: Miss,
+        live: Mapping[str, Any],
+        seed: int | str,
     ) -> None:
         super().__init__(synapse=ns.synapse, namespace=ns.name, dendrite_id="recording", heartbeat_s=0)
         ns.dendrites[self.dendrite_id] = self
@@ -197,7 +203,7 @@ class Theatre(Dendrite):
             self._answer(self._works[task], step, envelope)
 
     def _answer(self, work: Work, step: Step, envelope: Envelope) -> None:
-        way, found, original = self._found(work, step)
+        way, found, original = self._recorded(work, step)
         if step.kind == "TASK" and self._passed_on(step, envelope, original):
             return
         if way == "missed" and self._miss == "live":
@@ -214,7 +220,7 @@ class Theatre(Dendrite):
         for answer in found:
             self.synapse.kernel.call(answer.delay_us, self._tell, answer, envelope)
 
-    def _found(self, work: Work, step: Step) -> tuple[str, list[Answer], Step | None]:
+    def _recorded(self, work: Work, step: Step) -> tuple[str, list[Answer], Step | None]:
         """Return how a request is answered, with what, and the captured request it stands for."""
         used = self._used[work.task_id]
         key, about = key_of(step), step.about
@@ -313,7 +319,12 @@ def _live_node(ns: Namespace, live: Mapping[str, Any]) -> Live:
 
 
 def _judged(
-    theatre: Theatre, works: Sequence[Work], run: str, notes: tuple[str, ...], ignore: tuple[str, ...], neurons: tuple[str, ...]
+    theatre: Theatre,
+    works: Sequence[Work],
+    run: str,
+    notes: tuple[str, ...],
+    ignore: tuple[str, ...],
+    neurons: tuple[str, ...],
 ) -> Replay:
     """Hold what was done against what was captured."""
     tracks = []
@@ -329,7 +340,9 @@ def _judged(
         state = "parts" if parted else "agrees" if work.replied else "open"
         tracks.append(Track(work, tuple(done), state, agreed, parted, at))
     errors = tuple(
-        f"{who}: {type(error).__name__}: {error}" for who, error in theatre.synapse.errors if who not in ("recording", "live")
+        f"{who}: {type(error).__name__}: {error}"
+        for who, error in theatre.synapse.errors
+        if who not in ("recording", "live")
     )
     ways = {way: theatre.ways[way] for way in WAYS}
     return Replay(run, neurons, tuple(tracks), ways, notes, errors, theatre._ns)
@@ -341,7 +354,9 @@ def _ended(done: Sequence[Step]) -> bool:
 
 def _unanswered(work: Work, done: Sequence[Step], at: str) -> Divergence:
     place = next(n for n, step in enumerate(done) if step.id == at)
-    reason = f"{work.neuron} {done[place].name}, and the recording has no answer to that; the task ends here (miss='stop')"
+    reason = (
+        f"{work.neuron} {done[place].name}, and the recording has no answer to that; the task ends here (miss='stop')"
+    )
     was = work.steps[place] if place < len(work.steps) else None
     us = work.at_us if was is None or was.at_us is None else was.at_us
     return Divergence("unanswered", reason, work.trace_id, work.task_id, work.neuron, place + 1, was, done[place], us)

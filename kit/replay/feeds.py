@@ -121,7 +121,9 @@ class Streams(Sink):
             except (LogError, OSError):
                 continue
         if not self._logs:
-            raise NotFoundError("no log of this store has its manifest where it was loaded from, so none can be streamed")
+            raise NotFoundError(
+                "no log of this store has its manifest where it was loaded from, so none can be streamed"
+            )
 
     def catalog(self) -> list[ResourceEntry]:
         """Return the catalog rows of the logs."""
@@ -190,7 +192,9 @@ _MANIFESTS = """
 SELECT l.log_id, s.uri FROM logs l JOIN sources s ON s.run = l.run AND s.source_id = l.source_id
 WHERE $run IS NULL OR l.run = $run ORDER BY l.log_id
 """
-_ENTRY = 'SELECT source_id, "offset", length, ts_ns FROM {} WHERE run = ? AND log_id = ? AND seq = ? ORDER BY line LIMIT 1'
+_ENTRY = (
+    'SELECT source_id, "offset", length, ts_ns FROM {} WHERE run = ? AND log_id = ? AND seq = ? ORDER BY line LIMIT 1'
+)
 
 
 def feed_of(target: Any) -> Sink | None:

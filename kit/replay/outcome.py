@@ -233,5 +233,5 @@ def _aligned(track: Track) -> list[dict[str, Any]]:
 
 def _said(step: Step) -> str:
     content = {name: value for name, value in step.content.items() if not (step.kind == "TOOL_CALL" and name == "tool")}
-    inner = list(content.values())[0] if len(content) == 1 else content
+    inner = next(iter(content.values())) if len(content) == 1 else content
     return shown(inner)

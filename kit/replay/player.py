@@ -454,12 +454,11 @@ class Player:
         if first == self._passed:
             first, condition = self._next_break(first + 1, end)
         functions = [known for known in self._breaks.values() if known.function is not None] if heed else []
-        if self._rate == FAST or not paced:
-            if not functions and first > self.position:
-                self._at_once(events[: first - self.position])
-                if self._halt or self._orders or self.position < first:
-                    return
-                events = []
+        if (self._rate == FAST or not paced) and not functions and first > self.position:
+            self._at_once(events[: first - self.position])
+            if self._halt or self._orders or self.position < first:
+                return
+            events = []
         for event in events:
             if self._orders or self._halt:
                 return
@@ -476,7 +475,9 @@ class Player:
         return event.position != self._passed and any(known.function(event) for known in functions if known.function)
 
     def _break(self, event: PlayedEvent, condition: str | None, functions: list[Breakpoint]) -> None:
-        name = condition or next((known.condition for known in functions if known.function and known.function(event)), "")
+        name = condition or next(
+            (known.condition for known in functions if known.function and known.function(event)), ""
+        )
         self.stopped = f"breakpoint {name} at {event.kind} {event.id}"
         self._passed = event.position
         self._halt = True
@@ -565,7 +566,7 @@ class Player:
 
 
 def _checked(rate: float) -> float:
-    if not SLOWEST <= rate:
+    if not rate >= SLOWEST:
         raise ArgumentError(f"rate={rate!r}: give {SLOWEST} or more, or float('inf') for as fast as possible")
     return float(rate)
 

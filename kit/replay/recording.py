@@ -12,6 +12,7 @@ import pyarrow as pa
 from kit.errors import ArgumentError, NotFoundError
 from kit.replay.content import Step, counted, key_of
 from kit.store.store import Store
+from kit.trace.events import find_trace
 from kit.trace.forest import Lent
 
 REQUESTS = frozenset({"RECALL", "IMPRINT", "TOOL_CALL", "TASK"})
@@ -69,47 +70,24 @@ class Recording:
     notes: list[str]
 
 
-def recording(store: Store, neurons: Iterable[str], *, run: str | None = None, traces: Sequence[str] | None = None) -> Recording:
+def recording(
+    store: Store, neurons: Iterable[str], *, run: str | None = None, traces: Sequence[str] | None = None
+) -> Recording:
     """Return what `neurons` did in a run, or in some traces of it.
 
-    A task is worked on by the neuron it names, else by who replied; awarded work by the winner (its TASK is in no
-    capture, spec/cosmonapse.md 5.3). Raises NotFoundError for a neuron that never worked, or a trace that is not there.
+    A task is worked on by the neuron it names, else by who replied, else by the only neuron that registered for it;
+    awarded work by the winner (its TASK is in no capture, spec/cosmonapse.md 5.3). Raises NotFoundError for a neuron that
+    never worked, or a trace that is not there.
     """
     run = one_run(store, run)
     wanted = list(neurons)
-    with Lent(store) as lent:
-        lent("replay_neurons", pa.table({"neuron": wanted}))
-        if traces is not None:
-            lent("replay_traces", pa.table({"trace_id": pa.array(_full(store, run, traces), pa.string())}))
-        chosen = "" if traces is None else "AND t.trace_id IN (SELECT trace_id FROM replay_traces)"
-        found = store.arrow(_TASKS.format(chosen=chosen), {"run": run})
-        lost = store.execute(_SHARED.format(chosen=chosen), {"run": run})[0][0]
-    works = {
-        row["id"]: Work(
-            row["id"], row["trace_id"], row["neuron"], row["us"], _json(row["payload"]), _json(row["meta"]), row["parent_id"]
-        )
-        for row in found.to_pylist()
-    }
     known = {name: tuple(told or ()) for name, told in store.execute(_CAPABILITIES, {"run": run})}
-    silent = 0
-    for row in store.arrow(_SILENT, {"run": run}).to_pylist() if traces is None else ():
-        payload = _json(row["payload"])
-        able = [name for name, has in known.items() if set(payload.get("capabilities") or ()) <= set(has)]
-        if len(able) == 1 and able[0] in wanted:
-            works[row["id"]] = Work(
-                row["id"], row["trace_id"], able[0], row["us"], payload, _json(row["meta"]), row["parent_id"]
-            )
-        elif set(able) & set(wanted):
-            silent += 1
+    works, notes = _tasks(store, run, wanted, known, traces)
     missing = [name for name in wanted if not any(work.neuron == name for work in works.values())]
     if missing:
         raise NotFoundError(_nobody(store, run, missing[0], traces))
-    notes = []
-    if silent:
-        notes.append(f"{counted(silent, 'task')} that nobody answered and several could have: left out")
-    if lost:
-        notes.append(f"{counted(lost, 'task')} that several neurons worked on at once: who asked what cannot be told apart")
-    recorded = Recording(run, sorted(works.values(), key=lambda work: (work.at_us, work.task_id)), [], {}, set(), notes)
+    ordered = sorted(works.values(), key=lambda work: (work.at_us, work.task_id))
+    recorded = Recording(run, ordered, [], known, set(), notes)
     with Lent(store) as lent:
         lent("replay_tasks", pa.table({"id": pa.array(list(works), pa.string())}))
         _steps(store, run, works, recorded)
@@ -119,14 +97,51 @@ def recording(store: Store, neurons: Iterable[str], *, run: str | None = None, t
     for work in recorded.works:
         work.within = work.parent_id if work.parent_id in works else None
     recorded.interrupts = _needed(recorded)
-    recorded.capabilities = known
     context = sum(1 for work in recorded.works if work.payload.get("context_ref"))
     if context:
-        notes.append(f"{counted(context, 'context_ref')} in tasks, whose content no capture holds: give context= for it")
+        notes.append(
+            f"{counted(context, 'context_ref')} in tasks, whose content no capture holds: give context= for it"
+        )
     cut = sum(1 for work in recorded.works if not work.replied)
     if cut:
         notes.append(f"{counted(cut, 'task')} without a reply in the capture: compared as far as it goes")
     return recorded
+
+
+def _tasks(
+    store: Store, run: str, wanted: list[str], known: Mapping[str, tuple[str, ...]], traces: Sequence[str] | None
+) -> tuple[dict[str, Work], list[str]]:
+    """Return the tasks of some neurons by id, and in words which were left out."""
+    notes = []
+    with Lent(store) as lent:
+        lent("replay_neurons", pa.table({"neuron": wanted}))
+        chosen = "" if traces is None else "AND t.trace_id IN (SELECT trace_id FROM replay_traces)"
+        if traces is not None:
+            lent("replay_traces", pa.table({"trace_id": pa.array(_full(store, run, traces), pa.string())}))
+        rows = store.arrow(_TASKS.format(chosen=chosen), {"run": run}).to_pylist()
+        lost = store.execute(_SHARED.format(chosen=chosen), {"run": run})[0][0]
+        silent = store.arrow(_SILENT.format(chosen=chosen), {"run": run}).to_pylist()
+    works = {row["id"]: _work(row, row["neuron"]) for row in rows}
+    unclear = 0
+    for row in silent:
+        asked = set(_json(row["payload"]).get("capabilities") or ())
+        able = [name for name, has in known.items() if asked <= set(has)]
+        if len(able) == 1 and able[0] in wanted:
+            works[row["id"]] = _work(row, able[0])
+        elif set(able) & set(wanted):
+            unclear += 1
+    if unclear:
+        notes.append(f"{counted(unclear, 'task')} that nobody answered and several could have: left out")
+    if lost:
+        notes.append(
+            f"{counted(lost, 'task')} that several neurons worked on at once: who asked what cannot be told apart"
+        )
+    return works, notes
+
+
+def _work(row: Mapping[str, Any], neuron: str) -> Work:
+    payload, meta = _json(row["payload"]), _json(row["meta"])
+    return Work(row["id"], row["trace_id"], neuron, row["us"], payload, meta, row["parent_id"])
 
 
 def _needed(recorded: Recording) -> list[tuple[int, dict[str, Any]]]:
@@ -157,8 +172,6 @@ def one_run(store: Store, run: str | None) -> str:
 
 
 def _full(store: Store, run: str, traces: Sequence[str]) -> list[str]:
-    from kit.trace.events import find_trace
-
     if isinstance(traces, str):
         raise ArgumentError(f"traces={traces!r}: give a list, [{traces!r}]")
     return [find_trace(store, trace, run)[1] for trace in traces]
@@ -182,8 +195,8 @@ def _steps(store: Store, run: str, works: Mapping[str, Work], recorded: Recordin
             continue
         if kind in REPLIES and work.replied:
             continue
-        target = (None, None) if kind in REPLIES or said else (to, to_type)
-        work.steps.append(Step(kind, *target, _json(payload), id, us))
+        own = kind in REPLIES or said
+        work.steps.append(Step(kind, None if own else to, None if own else to_type, _json(payload), id, us))
         if kind in REQUESTS:
             at[id] = (work, us)
             if kind != "TASK":
@@ -257,7 +270,7 @@ SELECT t.id, t.trace_id, t.parent_id, coalesce(epoch_us(t.ts), 0) AS us, t.paylo
 WHERE t.canonical AND t.run = $run AND t.type = 'TASK' AND t.directed_id IS NULL
   AND json_array_length(t.payload, '$.capabilities') > 0 AND NOT EXISTS (
     SELECT 1 FROM signals r WHERE r.canonical AND r.run = t.run AND r.parent_id = t.id
-      AND r.type IN ('AGENT_OUTPUT', 'ERROR', 'CLARIFICATION', 'PERMISSION'))
+      AND r.type IN ('AGENT_OUTPUT', 'ERROR', 'CLARIFICATION', 'PERMISSION')) {chosen}
 ORDER BY us, t.id
 """
 _SHARED = """

@@ -41,7 +41,7 @@ class Call(Sink):
 
     def __init__(self, function: Callable[[PlayedEvent], Any]) -> None:
         self.name = getattr(function, "__name__", type(function).__name__)
-        self.deliver = function  # type: ignore[method-assign]
+        self.deliver = function  # type: ignore[method-assign, assignment]
 
 
 class AsyncCall(Sink):
@@ -89,7 +89,7 @@ class Collect(Sink):
 
     def __init__(self) -> None:
         self.events: list[PlayedEvent] = []
-        self.deliver = self.events.append  # type: ignore[method-assign]
+        self.deliver = self.events.append  # type: ignore[method-assign, assignment]
 
     def rewind(self) -> None:
         """Empty the list."""

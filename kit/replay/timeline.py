@@ -153,9 +153,12 @@ class Timeline:
         """Return the position of an event by its id, whole or by an end that only it has; ArgumentError where none is."""
         found = pc.index(self.events["id"], id).as_py()
         if found < 0:
-            ends = np.flatnonzero(pc.ends_with(self.events["id"], id).to_numpy()) if len(id) > 3 else []
+            matches = pc.ends_with(self.events["id"], id).to_numpy() if len(id) > 3 else np.zeros(0)
+            ends = np.flatnonzero(matches)
             if len(ends) != 1:
-                raise ArgumentError(f"{id!r} is {'the end of several ids' if len(ends) else 'no event'} of this timeline")
+                raise ArgumentError(
+                    f"{id!r} is {'the end of several ids' if len(ends) else 'no event'} of this timeline"
+                )
             found = int(ends[0])
         return int(found)
 

@@ -24,12 +24,14 @@ class Changed:
     order: bool = False
 
 
-def coder(changed: Changed = Changed(), sleep: Any = asyncio.sleep) -> Neuron:  # noqa: B008  frozen
+def coder(changed: Changed = Changed(), sleep: Any = asyncio.sleep) -> Neuron:
     """Return the agent: a recall, two tools at once, an imprint, a reply."""
 
     async def coder(input: Any, context: Any, *, recall: Any, imprint: Any, call_tool: Any) -> Any:
         c = changed if input["n"] >= 3 else Changed()
-        known = await recall("notes", query={"text": f"task {input['n']}" + (" now" if c.query else "")}, deadline_ms=900)
+        known = await recall(
+            "notes", query={"text": f"task {input['n']}" + (" now" if c.query else "")}, deadline_ms=900
+        )
         await sleep(0.01)
         prompt = f"{'Sum up' if c.prompt else 'Summarise'} task {input['n']}"
         calls = [("llm", "complete", {"prompt": prompt}), ("fs", "read", {"path": f"/{input['n']}"})]
@@ -42,7 +44,11 @@ def coder(changed: Changed = Changed(), sleep: Any = asyncio.sleep) -> Neuron:  
             await imprint("notes", op="add", entry={"content": {"n": input["n"]}}, await_ack=True, deadline_ms=900)
         if c.exception:
             raise ValueError("no licence")
-        return {"text": results["complete"], "read": results["read"], "known": len(known.hits) + (10 if c.output else 0)}
+        return {
+            "text": results["complete"],
+            "read": results["read"],
+            "known": len(known.hits) + (10 if c.output else 0),
+        }
 
     return coder
 

@@ -89,6 +89,7 @@ def test_a_miss_can_be_answered_live_or_drawn(study: Study) -> None:
     live = study.replay(neuron, miss="live", live={"llm": {**TOOLS["llm"], "check": check_text}})
     assert live.answers["live"] == 5 and asked == [f"Summarise task {n}" for n in range(3, 8)]
     assert live.tracks[3].done[-1].payload["output"]["known"] == 0  # it came to its reply
+
     async def calls_something_else(input: Any, context: Any, *, call_tool: Any) -> Any:
         first = await call_tool("llm", tool="complete", args={"prompt": "new"})
         second = await call_tool("llm", tool="complete", args={"prompt": "newer"})
@@ -136,7 +137,9 @@ def test_both_ways_are_shown_side_by_side(study: Study) -> None:
 
 def test_a_run_or_some_traces_are_chosen_and_unknown_names_are_said(study: Study) -> None:
     traces = [row["trace_id"] for row in study.replay({"coder": coder()}).table.rows()]
-    assert [row["trace_id"] for row in study.replay({"coder": coder()}, traces=[traces[2][-10:]]).table.rows()] == [traces[2]]
+    assert [row["trace_id"] for row in study.replay({"coder": coder()}, traces=[traces[2][-10:]]).table.rows()] == [
+        traces[2]
+    ]
     for given, words in (
         ({"tester": coder()}, "no neuron 'tester' worked on a task in run 'capture': there are 'coder'"),
         ({}, "at least one neuron"),
@@ -206,7 +209,9 @@ def told(study: Study, neuron: str, change: int | None = None) -> Any:
             where p.directed_id = '{neuron}' order by id"""
     ).rows()
     for task in tasks:
-        rows = study.sql(f"select type, directed_id, directed_type, payload from signals where parent_id = '{task['id']}' order by ts, id").rows()
+        rows = study.sql(
+            f"select type, directed_id, directed_type, payload from signals where parent_id = '{task['id']}' order by ts, id"
+        ).rows()
         steps[json.dumps(json.loads(task["payload"])["input"], sort_keys=True)].append(rows)
     asked = [0]
 
@@ -224,7 +229,13 @@ def told(study: Study, neuron: str, change: int | None = None) -> Any:
                 options = {key: value for key, value in payload.items() if key not in ("entry",)}
                 await imprint(name, entry={**payload["entry"], **more}, await_ack=True, deadline_ms=2000, **options)
             elif row["type"] == "TOOL_CALL":
-                await call_tool(name, tool=payload["tool"], args={**payload["args"], **more}, call_id=payload.get("call_id"), deadline_ms=60000)
+                await call_tool(
+                    name,
+                    tool=payload["tool"],
+                    args={**payload["args"], **more},
+                    call_id=payload.get("call_id"),
+                    deadline_ms=60000,
+                )
             elif row["type"] == "ERROR" and row["directed_id"] == neuron:
                 if payload["code"] == "NEURON_EXCEPTION":
                     raise RuntimeError(payload["message"])
@@ -234,6 +245,7 @@ def told(study: Study, neuron: str, change: int | None = None) -> Any:
             elif row["type"] == "AGENT_OUTPUT" and row["directed_id"] == neuron:
                 return payload["output"]
         await asyncio.sleep(3600)
+        return None
 
     return done_again
 
@@ -280,5 +292,8 @@ def test_differences_are_told_in_words() -> None:
     assert difference([1], [1, 2], "x") == "x: 1 items became 2"
     long = "Write a haiku about the sea, in the manner of somebody who has never seen it. " * 3
     words = difference({"p": long}, {"p": long.replace("never", "once")})
-    assert words == "p: '…ody who has never seen it. Write a haiku…' became '…ody who has once seen it. Write a haiku …' (at character 64)"
+    assert (
+        words
+        == "p: '…ody who has never seen it. Write a haiku…' became '…ody who has once seen it. Write a haiku …' (at character 64)"
+    )
     assert difference({"a": {"b": None}}, {"a": {"b": None}}) is None

@@ -43,7 +43,14 @@ def line(number: int, parent: int | None = None, kind: str = "TASK", trace: str 
     ts = {} if at is None else {"ts": f"2026-05-16T14:22:{at}Z"}
     cause = None if parent is None else f"evt_{parent}"
     return json.dumps(
-        {"v": "1", "id": f"evt_{number}", "trace_id": f"trc_{trace}", "parent_id": cause, "type": kind, "directed": None}
+        {
+            "v": "1",
+            "id": f"evt_{number}",
+            "trace_id": f"trc_{trace}",
+            "parent_id": cause,
+            "type": kind,
+            "directed": None,
+        }
         | ts
         | {"payload": {"n": number}, "meta": {}}
     )
@@ -108,9 +115,18 @@ def test_places_are_positions_times_and_events(order: Timeline) -> None:
     assert player.seek(500).next == middle
     assert player.seek(middle.id).position == player.seek(middle.id[-9:]).position == 500
     assert player.seek(player.now).position == 500  # the time of the event before
-    assert player.seek("2026-11-02T09:00:30+00:00").next.at_ns > 1793610030 * 10**9 >= player.timeline.due[player.position - 1]
+    assert (
+        player.seek("2026-11-02T09:00:30+00:00").next.at_ns
+        > 1793610030 * 10**9
+        >= player.timeline.due[player.position - 1]
+    )
     assert player.seek("1m").position == player.seek(60.0).position == player.seek(timedelta(minutes=1)).position
-    for place, words in ((2000, "positions 0 to 1037"), ("1h", "outside the timeline"), ("nothing here", "no event"), (True, "no place")):
+    for place, words in (
+        (2000, "positions 0 to 1037"),
+        ("1h", "outside the timeline"),
+        ("nothing here", "no event"),
+        (True, "no place"),
+    ):
         with pytest.raises(ArgumentError, match=words):
             player.seek(place)
 
@@ -151,7 +167,10 @@ def test_breakpoints_stop_before_the_event_and_are_passed_once(order: Timeline) 
         known = player.break_on("type = 'ERROR'")
         while player.run(rate=rate).stopped != "end":
             found.append(player.next.id)
-            assert ids(player)[-1] != player.next.id and f"breakpoint type = 'ERROR' at ERROR {found[-1]}" == player.stopped
+            assert (
+                ids(player)[-1] != player.next.id
+                and f"breakpoint type = 'ERROR' at ERROR {found[-1]}" == player.stopped
+            )
         assert found == errors and len(player.sink.events) == 1037
         player.clear(known)
     player.seek(0)
@@ -167,9 +186,11 @@ def test_breakpoints_stop_before_the_event_and_are_passed_once(order: Timeline) 
 
 def test_a_loop_begins_again_and_empties_what_can_be_emptied(order: Timeline) -> None:
     player = Player(order, sink=Collect(), loop=(10, 20), rate=FAST)
+
     def enough(event: PlayedEvent) -> None:
         if player.passes == 3 and event.position == 14:
             player.pause()
+
     player.sink = kit.replay.Call(enough)
     player.run()
     assert (player.position, player.passes, player.delivered) == (15, 3, 20 + 10 + 10 + 5)
@@ -186,8 +207,13 @@ def test_an_effect_is_held_back_for_its_cause_and_that_is_said() -> None:
     with kit.load(skewed) as study:
         player = Player(study, sink=Collect()).run(rate=FAST)
         assert ids(player) == ["evt_1", "evt_2", "evt_3"]
-        assert player.held().rows()[0] | {"position": 1, "id": "evt_2", "cause": "evt_1", "by_ms": 6500.0} == player.held().rows()[0]
-        assert any("1 event held back for a cause whose clock is ahead, by up to 6,500" in note for note in player.notes)
+        assert (
+            player.held().rows()[0] | {"position": 1, "id": "evt_2", "cause": "evt_1", "by_ms": 6500.0}
+            == player.held().rows()[0]
+        )
+        assert any(
+            "1 event held back for a cause whose clock is ahead, by up to 6,500" in note for note in player.notes
+        )
 
 
 def test_damaged_captures_are_played_with_a_word_on_what_was_left_out() -> None:
@@ -244,7 +270,11 @@ def test_queries_tables_traces_and_threads_are_played(desk: Study, mission: Stud
     own = pa.table({"ts_ns": [3_000_000_000, 1_000_000_000], "kind": ["b", "a"], "value": [2, 1]})
     rows = Player(own, sink=Collect()).run(rate=FAST).sink.events
     assert [(event.kind, event.payload["value"]) for event in rows] == [("a", 1), ("b", 2)]
-    for bad, words in ((own.drop(["ts_ns"]), "by ids of a store or by a time"), (7, "cannot be played"), ([], "plays nothing")):
+    for bad, words in (
+        (own.drop(["ts_ns"]), "by ids of a store or by a time"),
+        (7, "cannot be played"),
+        ([], "plays nothing"),
+    ):
         with pytest.raises(ArgumentError, match=words):
             Player(bad)
     with pytest.raises(ArgumentError, match="asks a store"):
@@ -330,7 +360,9 @@ class Failing:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("full")])
 @pytest.mark.parametrize("rate", [FAST, 1e6])
-def test_an_interrupt_or_a_failing_sink_leaves_all_of_it_usable(desk: Study, order: Timeline, error: BaseException, rate: float) -> None:
+def test_an_interrupt_or_a_failing_sink_leaves_all_of_it_usable(
+    desk: Study, order: Timeline, error: BaseException, rate: float
+) -> None:
     sink = Failing(error, 300)
     player = Player(order, sink=sink, rate=rate)
     with pytest.raises(type(error)):
