@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         sim,
         syncropel,
         trace,
+        widgets,
     )
     from kit.errors import KitError
     from kit.ids import seeded
@@ -74,6 +75,7 @@ __all__ = [
     "sim",
     "syncropel",
     "trace",
+    "widgets",
 ]
 
 _NAMES = {
@@ -107,6 +109,7 @@ _MODULES = {
     "sim",
     "syncropel",
     "trace",
+    "widgets",
 }
 
 

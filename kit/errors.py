@@ -60,6 +60,7 @@
     ├── InferError                  (RuntimeError) a question that was not taken
     ├── InferTimeoutError           (TimeoutError) a question that was not answered in time
     ├── ClientClosedError           (RuntimeError) a client used after close()
+    ├── ViewClosedError             (RuntimeError) a panel, player or view used after close()
     └── MissingExtraError           (ImportError) an optional library is not installed
 
 Where a protocol or a caller expects a built-in exception, the class inherits it too.
@@ -336,6 +337,10 @@ class InferTimeoutError(KitError, TimeoutError):
 
 class ClientClosedError(KitError, RuntimeError):
     """A client was used after `close()`."""
+
+
+class ViewClosedError(KitError, RuntimeError):
+    """A panel, player or other live view was used after `close()`."""
 
 
 class ClockMappingWarning(UserWarning):

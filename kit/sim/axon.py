@@ -147,6 +147,7 @@ class Axon:
             raw = await settled(self.neuron_fn(input, context, **node.tools_for(self, task, self.wants)))
             return self._recognised(raw)
         except Exception as error:
+            node.synapse.note(self.neuron_id, task, error)
             return "ERROR", {"code": "NEURON_EXCEPTION", "message": str(error), "recoverable": False}
 
     async def _context(self, reference: str | None) -> Any:
