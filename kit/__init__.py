@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from kit.io.report import LoadReport
     from kit.notebook.demo import demo
     from kit.notebook.namespace import Namespace
-    from kit.notebook.replay import Player, Replay, assert_replays
+    from kit.notebook.regression import assert_replays
+    from kit.notebook.replay import Player, Replay
     from kit.notebook.study import Study
     from kit.notebook.study import load_study as load
     from kit.notebook.study import open_study as open
@@ -88,7 +89,7 @@ _NAMES = {
     "Table": ("kit.table", "Table"),
     "Thread": ("kit.notebook.thread", "Thread"),
     "Trace": ("kit.notebook.trace", "Trace"),
-    "assert_replays": ("kit.notebook.replay", "assert_replays"),
+    "assert_replays": ("kit.notebook.regression", "assert_replays"),
     "demo": ("kit.notebook.demo", "demo"),
     "load": ("kit.notebook.study", "load_study"),
     "open": ("kit.notebook.study", "open_study"),

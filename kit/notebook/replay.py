@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kit import replay as replaying
-from kit.errors import DivergenceError
 from kit.replay.counterfactual import Miss, Neurons
 from kit.store.store import Store
 
@@ -71,27 +69,3 @@ class ReplayVerbs(Store):
             self, neurons, run=run, traces=traces, miss=miss, live=live, context=context, ignore=ignore, seed=seed
         )
         return Replay(**{item.name: getattr(made, item.name) for item in fields(made)})
-
-
-def assert_replays(capture: Any, neurons: "Neurons | Callable[..., Any] | Axon", **options: Any) -> Replay:
-    """Pass where neurons do with the tasks of a capture what was captured; DivergenceError, an AssertionError, where not.
-
-        def test_the_coder_does_what_it_did() -> None:
-            kit.assert_replays("captures/night.jsonl", coder)
-
-    `capture` is a study, or what `kit.load` takes; `neurons` is a function with the name of the neuron, or a mapping of
-    names to functions; options as for `study.replay`. The message says where the first trace parts, and why.
-    """
-    from kit.notebook.study import Study
-
-    def held(study: Study) -> Replay:
-        made = study.replay(neurons, **options)
-        if not made.agrees:
-            raise DivergenceError(repr(made), made)
-        return made
-
-    if isinstance(capture, Study):
-        return held(capture)
-    with Study() as study:
-        study.load(Path(capture) if isinstance(capture, str) else capture)
-        return held(study)

@@ -5,10 +5,11 @@ from kit.replay.clock import Clock, VirtualClock, WallClock
 from kit.replay.comparison import Divergence
 from kit.replay.content import Step
 from kit.replay.counterfactual import replay
+from kit.replay.driving import Breakpoint
 from kit.replay.event import PlayedEvent
 from kit.replay.feeds import Kernel, Simulated, Streams
 from kit.replay.outcome import Replay, Track
-from kit.replay.player import Breakpoint, Player
+from kit.replay.player import Player
 from kit.replay.sink import AsyncCall, Call, Collect, File, Sink
 from kit.replay.sinks import sink_of
 from kit.replay.source import Log
