@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from kit.sim import Axon
+    from kit.widgets.player import Playing
 
 
 class Player(replaying.Player):
@@ -27,6 +28,12 @@ class Player(replaying.Player):
         breaks = self.timeline.due[np.unique(np.concatenate(chosen))] if chosen else ()
         given = {"end_ns": self.end_ns, "now_ns": self.now_ns, "breaks_ns": breaks, **options}
         return plot.timeline(self.density(), **given)
+
+    def panel(self) -> "Playing":
+        """Return controls for a notebook: a seek bar over the density of events, play, pause, step, rate, loop."""
+        from kit.widgets.player import Playing
+
+        return Playing(self, picture=lambda: self.plot()._repr_png_())
 
 
 class Replay(replaying.Replay):
