@@ -7,6 +7,7 @@ from kit.plot.clock_offsets import clock_offsets
 from kit.plot.cost import cost
 from kit.plot.dag import dag
 from kit.plot.dfg import dfg
+from kit.plot.divergence import divergence
 from kit.plot.drawn import drawn
 from kit.plot.joins import clock_graph, frame_graph
 from kit.plot.lanes import lanes
@@ -15,6 +16,7 @@ from kit.plot.logs import log_rates, logs
 from kit.plot.payloads import image, scan
 from kit.plot.rates import rates
 from kit.plot.registry import registry
+from kit.plot.timeline import timeline
 from kit.plot.trajectory import motion, trajectory
 from kit.plot.waterfall import waterfall
 
@@ -24,6 +26,7 @@ __all__ = [
     "cost",
     "dag",
     "dfg",
+    "divergence",
     "drawn",
     "frame_graph",
     "image",
@@ -35,6 +38,7 @@ __all__ = [
     "rates",
     "registry",
     "scan",
+    "timeline",
     "trajectory",
     "waterfall",
 ]
