@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from kit.notebook.difference import DrawnDifference, drawn_difference
 from kit.store.store import Store
 from kit.table import Table
 from kit.trace.critical_path import critical_events, critical_path
@@ -32,6 +33,11 @@ class Trace:
         self.id: str = _root_trace(self.events, trace_id)
         self.run: str = self.events["run"][0].as_py()
         self.follow = follow
+
+    @property
+    def store(self) -> Store:
+        """The store that it is in."""
+        return self._store
 
     @cached_property
     def graph(self) -> "nx.DiGraph[str]":
@@ -71,6 +77,12 @@ class Trace:
         from kit import plot
 
         return plot.waterfall(self.spans(), **{"critical": self.critical_path(), **options})
+
+    def __sub__(self, other: "Trace") -> DrawnDifference:
+        """Return what this trace has more, less, slower or faster than `other`; in a notebook it is drawn."""
+        if not isinstance(other, Trace):
+            return NotImplemented
+        return drawn_difference(self, other)
 
     def __len__(self) -> int:
         return int(self.events.num_rows)
