@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from kit.store.store import Store
 from kit.trace.lookup import Ids, Ints, Lookup, column, ints, picked, plain
+from kit.trace.scan import MISSING, ROOT, Causes, Scan, causes, scan
 
 Mask = npt.NDArray[np.bool_]
 
@@ -47,9 +48,6 @@ PHANTOMS = pa.schema(
 
 FEW = 16
 """Below a sixteenth of the events it is quicker to climb with those that are under way than with all."""
-
-ROOT, MISSING = -1, -2
-"""Values of `Forest.parent` where there is no position: no parent_id, and a parent that is not in the run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,28 +116,27 @@ def forest(store: Store, run: str | None = None) -> Forest:
 
     Runs never mix: a parent is looked for in the event's own run.
     """
+    types = store.arrow(_TYPES)["type"].combine_chunks()
     with Lent(store) as lent:
-        types = lent("forest_types", store.arrow(_TYPES))
         runs = lent("forest_runs", store.arrow(_RUNS, {"run": run}))
-        found, repeats = store.arrow(_EVENTS), store.arrow(_REPEATS)
-    columns = {name: plain(found[name]) for name in ("row", "type", "run", "ts", "parent")}
-    with ThreadPoolExecutor(1) as beside:  # Arrow and NumPy let go of the interpreter: two cores are busy
-        named = beside.submit(_traces, found["trace_id"], columns["run"], runs["run"])
-        ordered = beside.submit(_order, columns["ts"], columns["run"], found["id"])
-        find = Lookup(_ids(found, "id", "key"))
-        cause = find(_ids(found, "parent_id", "cause"))
-        (traces, columns["trace"]), order = named.result(), ordered.result()
-    columns["parent"] = np.where(cause >= 0, cause, columns["parent"])
-    repeated = find(_ids(repeats, "id", "key"))
-    del find, cause
-    phantoms, columns = _with_phantoms(store, columns, found, traces, types["type"])
-    del found
+        repeats = store.arrow(_REPEATS)
+        names = runs["run"].to_pylist()
+        read = scan(store.connection, names, types.to_pylist())
+        with ThreadPoolExecutor(1) as beside:  # Arrow and NumPy let go of the interpreter: two cores are busy
+            ordered = beside.submit(_order, read.ts, read.ids)
+            find = Lookup(read.ids)
+            found = causes(store.connection, read, find, names)
+            order = ordered.result()
+    repeated = find(Ids(repeats["id"], plain(repeats["key"]), plain(repeats["run"])))
+    del find
+    traces, trace = _traces(read, runs["run"])
+    phantoms, columns = _with_phantoms(store, read, found, traces, trace, types)
     place = _reorder(columns, np.concatenate([order, np.arange(len(order), len(columns["row"]))]))
     known = repeated >= 0
     clash = known & (plain(repeats["conflict"]) > 0)
     columns["surplus"] = np.bincount(place[repeated[known]], minlength=len(place))
     columns["conflicts"] = np.bincount(place[repeated[clash]], minlength=len(place))
-    return grown(traces, tuple(types["type"].to_pylist()), phantoms, columns)
+    return grown(traces, tuple(types.to_pylist()), phantoms, columns)
 
 
 def grown(traces: pa.Table, types: tuple[str, ...], phantoms: pa.Table, columns: dict[str, Ints]) -> Forest:
@@ -242,24 +239,11 @@ class Lent:
 
 _FIRST_PHANTOM = -3
 
-_TYPES = """
-SELECT type, (row_number() OVER (ORDER BY type) - 1)::INTEGER AS number
-FROM (SELECT DISTINCT type FROM signals UNION SELECT 'TASK') ORDER BY type
-"""
+_TYPES = "SELECT DISTINCT type FROM signals UNION SELECT 'TASK' ORDER BY type"
 
 _RUNS = """
 SELECT run, (row_number() OVER (ORDER BY run) - 1)::INTEGER AS number
 FROM (SELECT DISTINCT run FROM signals WHERE $run IS NULL OR run = $run) ORDER BY run
-"""
-
-# One scan, and narrow numbers: to decompress the texts and to touch new memory is most of the time. The keys are for
-# `Lookup`.
-_EVENTS = """
-SELECT s.rowid AS row, s.id, s.parent_id, s.trace_id, hash(s.id) AS key, hash(s.parent_id) AS cause,
-       k.number AS type, r.number AS run, coalesce(epoch_us(s.ts), 9223372036854775807) AS ts,
-       CASE WHEN s.parent_id IS NULL THEN -1::TINYINT ELSE -2::TINYINT END AS parent
-FROM signals s JOIN forest_types k ON k.type = s.type JOIN forest_runs r ON r.run = s.run
-WHERE s.canonical
 """
 
 _REPEATS = """
@@ -272,9 +256,9 @@ JOIN forest_runs r ON r.run = d.run
 # The macro looks for awards in `signals`: here it meets those among the odd events, with their position for a rowid.
 _PHANTOMS = """
 WITH odd AS MATERIALIZED (
-    SELECT o.*, s.type, s.directed_id, s.ts FROM forest_odd o JOIN signals s ON s.rowid = o.row
+    SELECT o.*, s.directed_id FROM forest_odd o JOIN signals s ON s.rowid = o.row
 ), lost AS (
-    FROM odd WHERE orphan = 1
+    FROM odd WHERE parent_id IS NOT NULL
 ), signals AS (
     SELECT *, place AS rowid, true AS canonical FROM odd
 )
@@ -282,26 +266,19 @@ SELECT *, hash(id) AS key FROM awarded_tasks('lost') ORDER BY run, id
 """
 
 
-def _ids(found: pa.Table, name: str, key: str) -> Ids:
-    return Ids(found[name], plain(found[key]), plain(found["run"]))
-
-
-def _traces(ids: pa.ChunkedArray, run: Ints, runs: pa.ChunkedArray) -> tuple[pa.Table, Ints]:
+def _traces(read: Scan, runs: pa.ChunkedArray) -> tuple[pa.Table, Ints]:
     """Return the traces in (run, trace_id) order, and the number of each event's."""
-    coded = ids.dictionary_encode().combine_chunks()
-    by_name = ints(pc.sort_indices(coded.dictionary))
-    rank = np.empty(len(by_name), dtype=np.int32)
-    rank[by_name] = np.arange(len(by_name), dtype=np.int32)
-    trace, there = rank[plain(coded.indices)], np.arange(len(by_name))
+    trace, there = read.trace, np.arange(len(read.traces))
+    many = max(len(there), 1)
     if len(runs) > 1:
-        there, trace = np.unique(run.astype(np.int64) * len(by_name) + trace, return_inverse=True)
-    many = max(len(by_name), 1)
-    names = [runs.take(column(there // many)), coded.dictionary.take(column(by_name[there % many]))]
+        there, trace = np.unique(read.ids.run.astype(np.int64) * many + trace, return_inverse=True)
+    names = [runs.take(column(there // many)), read.traces.take(column(there % many))]
     return pa.table(names, ["run", "trace_id"]), trace
 
 
-def _order(ts: Ints, run: Ints, ids: pa.ChunkedArray) -> Ints:
+def _order(ts: Ints, ids: Ids) -> Ints:
     """Return the positions in (run, ts, id) order. Lines come mostly in the order of time, which a stable sort likes."""
+    run = ids.run
     order = np.lexsort((ts, run)) if run.any() else np.argsort(ts, kind="stable")
     sorted_ts, sorted_run = ts[order], run[order]
     tied = np.zeros(len(ts), dtype=bool)
@@ -311,7 +288,7 @@ def _order(ts: Ints, run: Ints, ids: pa.ChunkedArray) -> Ints:
     if tied.any():
         where = np.flatnonzero(tied)
         event = np.sort(order[where])
-        by_id = event[ints(pc.sort_indices(picked(ids, event)))]
+        by_id = event[ints(pc.sort_indices(picked(ids.text, event)))]
         order[where] = by_id[np.lexsort((ts[by_id], run[by_id]))]
     return order
 
@@ -329,25 +306,38 @@ def _reorder(columns: dict[str, Ints], order: Ints) -> Ints:
 
 
 def _with_phantoms(
-    store: Store, columns: dict[str, Ints], found: pa.Table, traces: pa.Table, types: pa.ChunkedArray
+    store: Store, read: Scan, found: Causes, traces: pa.Table, trace: Ints, types: pa.Array
 ) -> tuple[pa.Table, dict[str, Ints]]:
     """Return the phantoms, and the columns with them at the end; what hangs on one has it for its parent."""
-    parent, run, trace, names = columns["parent"], columns["run"], columns["trace"], types.to_pylist()
-    orphan = parent == MISSING
-    award = columns["type"] == (names.index("TASK_AWARDED") if "TASK_AWARDED" in names else -1)
-    if not orphan.any() or not award.any():
+    parent, names = found.place, types.to_pylist()
+    columns = {"row": read.row, "trace": trace, "type": read.type, "ts": read.ts, "parent": parent}
+    awards = np.flatnonzero(read.type == (names.index("TASK_AWARDED") if "TASK_AWARDED" in names else -1))
+    if not len(found.orphans) or not len(awards):
         return PHANTOMS.empty_table(), columns
-    odd = np.flatnonzero(orphan | award)
-    texts = {name: picked(found[name], odd) for name in ("id", "parent_id")}
-    texts |= {name: traces[name].take(column(trace[odd])) for name in traces.column_names}
-    marked = {"row": column(columns["row"][odd]), "place": column(odd), "orphan": column(orphan[odd])}
+    awarded = np.zeros(len(traces), dtype=bool)
+    awarded[trace[awards]] = True
+    # Those of other traces come along where they wait for the same parent.
+    held = np.isin(found.lost.key, found.lost.key[awarded[trace[found.orphans]]])
+    orphans, lost = found.orphans[held], picked(found.lost.text, np.flatnonzero(held))
+    odd = np.union1d(orphans, awards)
+    orphan = np.isin(odd, orphans, assume_unique=True)
+    parents = column(np.cumsum(orphan) - 1, known=orphan)
+    marked = {
+        "id": picked(read.ids.text, odd),
+        "parent_id": lost.combine_chunks().take(parents),
+        "type": types.take(column(read.type[odd])),
+        "ts": column(read.ts[odd], known=read.ts[odd] != NO_TIME).cast(PHANTOMS.field("ts").type),
+        "row": column(read.row[odd]),
+        "place": column(odd),
+        **{name: traces[name].take(column(trace[odd])) for name in traces.column_names},
+    }
     with Lent(store) as lent:
-        lent("forest_odd", pa.table(texts | marked))
+        lent("forest_odd", pa.table(marked))
         phantoms = store.arrow(_PHANTOMS)
     above = ints(phantoms["award_row"])
-    find = Lookup(Ids(phantoms["id"], plain(phantoms["key"]), run[above]))
-    number = find(Ids(texts["parent_id"], plain(found["cause"])[odd], run[odd]))
-    parent[odd] = np.where(number >= 0, len(parent) + number, parent[odd])
+    find = Lookup(Ids(phantoms["id"], plain(phantoms["key"]), read.ids.run[above]))
+    number = find(Ids(lost, found.lost.key[held], read.ids.run[orphans]))
+    parent[orphans] = np.where(number >= 0, len(parent) + number, MISSING)
     more = {
         "row": _FIRST_PHANTOM - np.arange(len(phantoms)),
         "trace": trace[above],
