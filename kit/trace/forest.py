@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 
 from kit.store.store import Store
 from kit.trace.lookup import Ids, Ints, Lookup, column, ints, picked, plain
-from kit.trace.scan import MISSING, ROOT, Causes, Scan, causes, scan
+from kit.trace.phantoms import PHANTOMS, Phantoms, phantoms
+from kit.trace.scan import MISSING, NO_TIME, ROOT, Causes, Scan, causes, scan
 
 Mask = npt.NDArray[np.bool_]
 
@@ -30,21 +31,6 @@ LABELS = (
     "attached",
 )
 """The label of an event is the first of these that holds (design.md section 3)."""
-
-NO_TIME = np.iinfo(np.int64).max
-"""Stands for the time of an event without one: it sorts last."""
-
-PHANTOMS = pa.schema(
-    [
-        ("run", pa.string()),
-        ("id", pa.string()),
-        ("trace_id", pa.string()),
-        ("parent_id", pa.string()),
-        ("directed_id", pa.string()),
-        ("ts", pa.timestamp("us", tz="UTC")),
-    ]
-)
-"""Columns of `Forest.phantoms`: `parent_id` is the award, with the neuron and the time of it."""
 
 FEW = 16
 """Below a sixteenth of the events it is quicker to climb with those that are under way than with all."""
@@ -116,12 +102,12 @@ def forest(store: Store, run: str | None = None) -> Forest:
 
     Runs never mix: a parent is looked for in the event's own run.
     """
-    types = store.arrow(_TYPES)["type"].combine_chunks()
+    types = store.arrow(_TYPES)["type"].to_pylist()
     with Lent(store) as lent:
         runs = lent("forest_runs", store.arrow(_RUNS, {"run": run}))
         repeats = store.arrow(_REPEATS)
         names = runs["run"].to_pylist()
-        read = scan(store.connection, names, types.to_pylist())
+        read = scan(store.connection, names, types)
         with ThreadPoolExecutor(1) as beside:  # Arrow and NumPy let go of the interpreter: two cores are busy
             ordered = beside.submit(_order, read.ts, read.ids)
             find = Lookup(read.ids)
@@ -130,13 +116,14 @@ def forest(store: Store, run: str | None = None) -> Forest:
     repeated = find(Ids(repeats["id"], plain(repeats["key"]), plain(repeats["run"])))
     del find
     traces, trace = _traces(read, runs["run"])
-    phantoms, columns = _with_phantoms(store, read, found, traces, trace, types)
+    made = phantoms(store, read, found, traces, trace, types)
+    columns = _with(made, read, found, trace, types)
     place = _reorder(columns, np.concatenate([order, np.arange(len(order), len(columns["row"]))]))
     known = repeated >= 0
     clash = known & (plain(repeats["conflict"]) > 0)
     columns["surplus"] = np.bincount(place[repeated[known]], minlength=len(place))
     columns["conflicts"] = np.bincount(place[repeated[clash]], minlength=len(place))
-    return grown(traces, tuple(types.to_pylist()), phantoms, columns)
+    return grown(traces, tuple(types), made.table, columns)
 
 
 def grown(traces: pa.Table, types: tuple[str, ...], phantoms: pa.Table, columns: dict[str, Ints]) -> Forest:
@@ -253,19 +240,6 @@ FROM (SELECT run, id, 1 AS conflict FROM signals WHERE NOT canonical
 JOIN forest_runs r ON r.run = d.run
 """
 
-# The macro looks for awards in `signals`: here it meets those among the odd events, with their position for a rowid.
-_PHANTOMS = """
-WITH odd AS MATERIALIZED (
-    SELECT o.*, s.directed_id FROM forest_odd o JOIN signals s ON s.rowid = o.row
-), lost AS (
-    FROM odd WHERE parent_id IS NOT NULL
-), signals AS (
-    SELECT *, place AS rowid, true AS canonical FROM odd
-)
-SELECT *, hash(id) AS key FROM awarded_tasks('lost') ORDER BY run, id
-"""
-
-
 def _traces(read: Scan, runs: pa.ChunkedArray) -> tuple[pa.Table, Ints]:
     """Return the traces in (run, trace_id) order, and the number of each event's."""
     trace, there = read.trace, np.arange(len(read.traces))
@@ -305,48 +279,20 @@ def _reorder(columns: dict[str, Ints], order: Ints) -> Ints:
     return place
 
 
-def _with_phantoms(
-    store: Store, read: Scan, found: Causes, traces: pa.Table, trace: Ints, types: pa.Array
-) -> tuple[pa.Table, dict[str, Ints]]:
-    """Return the phantoms, and the columns with them at the end; what hangs on one has it for its parent."""
-    parent, names = found.place, types.to_pylist()
-    columns = {"row": read.row, "trace": trace, "type": read.type, "ts": read.ts, "parent": parent}
-    awards = np.flatnonzero(read.type == (names.index("TASK_AWARDED") if "TASK_AWARDED" in names else -1))
-    if not len(found.orphans) or not len(awards):
-        return PHANTOMS.empty_table(), columns
-    awarded = np.zeros(len(traces), dtype=bool)
-    awarded[trace[awards]] = True
-    # Those of other traces come along where they wait for the same parent.
-    held = np.isin(found.lost.key, found.lost.key[awarded[trace[found.orphans]]])
-    orphans, lost = found.orphans[held], picked(found.lost.text, np.flatnonzero(held))
-    odd = np.union1d(orphans, awards)
-    orphan = np.isin(odd, orphans, assume_unique=True)
-    parents = column(np.cumsum(orphan) - 1, known=orphan)
-    marked = {
-        "id": picked(read.ids.text, odd),
-        "parent_id": lost.combine_chunks().take(parents),
-        "type": types.take(column(read.type[odd])),
-        "ts": column(read.ts[odd], known=read.ts[odd] != NO_TIME).cast(PHANTOMS.field("ts").type),
-        "row": column(read.row[odd]),
-        "place": column(odd),
-        **{name: traces[name].take(column(trace[odd])) for name in traces.column_names},
-    }
-    with Lent(store) as lent:
-        lent("forest_odd", pa.table(marked))
-        phantoms = store.arrow(_PHANTOMS)
-    above = ints(phantoms["award_row"])
-    find = Lookup(Ids(phantoms["id"], plain(phantoms["key"]), read.ids.run[above]))
-    number = find(Ids(lost, found.lost.key[held], read.ids.run[orphans]))
-    parent[orphans] = np.where(number >= 0, len(parent) + number, MISSING)
+def _with(made: Phantoms, read: Scan, found: Causes, trace: Ints, types: list[str]) -> dict[str, Ints]:
+    """Return the columns of the events with phantoms at the end; what waits for one has it for its parent."""
+    columns = {"row": read.row, "trace": trace, "type": read.type, "ts": read.ts, "parent": found.place}
+    if not len(made.award):
+        return columns
+    columns["parent"][made.child] = len(found.place) + made.of
     more = {
-        "row": _FIRST_PHANTOM - np.arange(len(phantoms)),
-        "trace": trace[above],
-        "type": np.full(len(phantoms), names.index("TASK"), dtype=np.int32),
-        "ts": columns["ts"][above],
-        "parent": above.astype(np.int32),
+        "row": _FIRST_PHANTOM - np.arange(len(made.award)),
+        "trace": trace[made.award],
+        "type": np.full(len(made.award), types.index("TASK"), dtype=np.int32),
+        "ts": read.ts[made.award],
+        "parent": made.award.astype(np.int32),
     }
-    columns = {name: np.concatenate([columns[name], added]) for name, added in more.items()}
-    return phantoms.select(PHANTOMS.names).cast(PHANTOMS), columns
+    return {name: np.concatenate([columns[name], added]) for name, added in more.items()}
 
 
 def _backward(up: Ints, events: int) -> bool:

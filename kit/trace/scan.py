@@ -24,6 +24,9 @@ BATCH = 65_536
 ID_BYTES = 32
 """Room for each id at first: those of the SDKs have 30 bytes."""
 
+NO_TIME = np.iinfo(np.int64).max
+"""Stands for the time of an event without one: it sorts last."""
+
 ROOT, MISSING = -1, -2
 """Places of a cause where there is none: no parent_id, and a parent that is not in the run."""
 
@@ -32,7 +35,7 @@ ROOT, MISSING = -1, -2
 class Scan:
     """Events by number: their ids, and where they stand in `types`, in `traces` and among the runs (`ids.run`).
 
-    `row` is the rowid in `signals`, `ts` microseconds since 1970, the largest integer where there is no time. `traces`
+    `row` is the rowid in `signals`, `ts` microseconds since 1970, or NO_TIME. `traces`
     holds each trace id once, sorted.
     """
 
@@ -217,4 +220,4 @@ FROM signals WHERE canonical {only}
 """
 
 
-__all__ = ["BATCH", "MISSING", "ROOT", "Causes", "Scan", "causes", "scan"]
+__all__ = ["BATCH", "MISSING", "NO_TIME", "ROOT", "Causes", "Scan", "causes", "scan"]
