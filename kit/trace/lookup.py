@@ -5,7 +5,7 @@ out beside the text, in a hash table of NumPy, and each hit is then compared by 
 Arrow joins the texts themselves, and the answer is the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,6 +157,13 @@ def column(values: npt.NDArray[Any], known: npt.NDArray[np.bool_] | None = None)
     return pa.Array.from_buffers(pa.int64(), len(wide), [mask, pa.py_buffer(wide)])
 
 
+def words(texts: Sequence[str]) -> pa.Array:
+    """Return texts as Arrow; not by `pa.array`, as above."""
+    data = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, data)], dtype=np.int32)
+    return pa.Array.from_buffers(pa.string(), len(data), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(data))])
+
+
 def text(column: pa.ChunkedArray) -> pa.Array:
     """Return a column of text as one array, with wide offsets where there is more than 2 GB of it."""
     if column.num_chunks == 1 and column.nbytes <= MOST_BYTES:
@@ -185,4 +192,20 @@ def picked(texts: pa.ChunkedArray, where: Ints) -> pa.ChunkedArray:
     return pa.chunked_array(pieces, texts.type)
 
 
-__all__ = ["BLOCK", "MOST_BYTES", "Ids", "Ints", "Keys", "Lookup", "Slots", "column", "ints", "joined", "mixed", "picked", "plain", "text"]
+__all__ = [
+    "BLOCK",
+    "MOST_BYTES",
+    "Ids",
+    "Ints",
+    "Keys",
+    "Lookup",
+    "Slots",
+    "column",
+    "ints",
+    "joined",
+    "mixed",
+    "picked",
+    "plain",
+    "text",
+    "words",
+]

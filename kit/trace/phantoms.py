@@ -131,7 +131,9 @@ def _actors(store: Store, read: Scan, event: Ints) -> tuple[_Actors, pa.Array]:
     """Return the actors of events, which are in ascending order as their rows are, and their names by number."""
     store.connection.register("phantom_rows", pa.table({"row": column(read.row[event])}))
     try:
-        told = store.arrow("SELECT directed_id FROM signals WHERE rowid IN (SELECT row FROM phantom_rows) ORDER BY rowid")
+        told = store.arrow(
+            "SELECT directed_id FROM signals WHERE rowid IN (SELECT row FROM phantom_rows) ORDER BY rowid"
+        )
     finally:
         store.connection.unregister("phantom_rows")
     coded = told["directed_id"].combine_chunks().dictionary_encode(null_encoding="encode")

@@ -57,7 +57,10 @@ class Causes:
 
 
 def scan(connection: duckdb.DuckDBPyConnection, runs: Sequence[str], types: Sequence[str]) -> Scan:
-    """Return the events of `runs`, which are all of the store or a single one; all types that they have are in `types`."""
+    """Return the events of `runs`, which are all of the store or a single one; all types that they have are in `types`.
+
+    Raises StoreError where another thread adds others while they are read.
+    """
     room = _count(connection)
     columns = {name: _Filled(dtype, room) for name, dtype in _KEPT.items()}
     text, end = _Filled(np.uint8, ID_BYTES * room), _Filled(np.int64, room)
@@ -69,7 +72,9 @@ def scan(connection: duckdb.DuckDBPyConnection, runs: Sequence[str], types: Sequ
         traces.extend(batch.column("trace_id"))
         for name in set(columns).intersection(batch.schema.names):
             columns[name].extend(plain(batch.column(name)))
-    run = columns["run"].values if len(runs) > 1 else np.zeros(len(end), np.int8)
+    run: npt.NDArray[Any] = columns["run"].values if len(runs) > 1 else np.zeros(len(end), np.int8)
+    if (columns["type"].values < 0).any() or run.min(initial=0) < 0:
+        raise StoreError(_CHANGED)
     names, trace = traces.ranked()
     ids = Ids(pa.chunked_array([_texts(end.values, text.values)]), columns["key"].values, run)
     return Scan(ids, columns["row"].values, columns["type"].values, columns["ts"].values, trace, names)
@@ -90,7 +95,7 @@ def causes(connection: duckdb.DuckDBPyConnection, events: Scan, find: Lookup, ru
         nonlocal start
         here = slice(start, start + len(batch))
         if not np.array_equal(plain(batch.column("row")), events.row[here]):
-            raise StoreError("signals were appended or removed while they were read: ask again")
+            raise StoreError(_CHANGED)
         start = here.stop
         text, key, run = batch.column("parent_id"), plain(batch.column("key")), events.ids.run[here]
         found = find(Ids(pa.chunked_array([text]), key, run))
@@ -106,7 +111,7 @@ def causes(connection: duckdb.DuckDBPyConnection, events: Scan, find: Lookup, ru
     if held:
         met(pa.Table.from_batches(held).combine_chunks().to_batches()[0])
     if start != len(place):
-        raise StoreError("signals were removed while they were read: ask again")
+        raise StoreError(_CHANGED)
     return Causes(place, np.concatenate([np.zeros(0, np.int64), *orphans]), _joined(lost))
 
 
@@ -202,13 +207,14 @@ def _joined(pieces: list[Ids]) -> Ids:
     return Ids(pa.chunked_array(chunks, pa.string()), key, run)
 
 
+_CHANGED = "signals were appended or removed by another thread while they were read: ask again"
 _KEPT = {"key": np.uint64, "row": np.int64, "ts": np.int64, "type": np.int32, "run": np.int32}
 
-_RUN = ", list_position($runs, run) - 1 AS run"
+_RUN = ", coalesce(list_position($runs, run), 0) - 1 AS run"
 
 # The keys are for `Lookup`.
 _EVENTS = """
-SELECT rowid AS row, id, trace_id, hash(id) AS key, list_position($types, type) - 1 AS type,
+SELECT rowid AS row, id, trace_id, hash(id) AS key, coalesce(list_position($types, type), 0) - 1 AS type,
        coalesce(epoch_us(ts), 9223372036854775807) AS ts {run}
 FROM signals WHERE canonical {only}
 """
