@@ -11,6 +11,7 @@ from kit import io
 from kit.cosmonapse.wire import Level
 from kit.io.remove import remove
 from kit.notebook.records import RecordVerbs
+from kit.notebook.replay import ReplayVerbs
 from kit.notebook.sensors import SensorVerbs
 from kit.notebook.signals import SignalVerbs
 from kit.table import Table
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
     from kit.widgets import Browser, TableExplorer, Timeline
 
 
-class Study(SignalVerbs, RecordVerbs, SensorVerbs):
+class Study(SignalVerbs, RecordVerbs, SensorVerbs, ReplayVerbs):
     """A store with the verbs of an analysis; a context manager, closed at the end of its block.
 
-    The verbs of each family are in a class of their own: `SignalVerbs`, `RecordVerbs`, `SensorVerbs`.
+    The verbs of each family are in a class of their own: `SignalVerbs`, `RecordVerbs`, `SensorVerbs`, `ReplayVerbs`.
     """
 
     report: io.LoadReport | None = None
