@@ -21,7 +21,7 @@ JUMPS = 60
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 
-MADE = f"""CREATE TABLE events AS SELECT
+MADE = f"""CREATE TABLE bench AS SELECT
     'evt_' || lpad((hash(i) % 10000000000000)::VARCHAR, 13, '0') || lpad(i::VARCHAR, 13, '0') AS id,
     'trc_' || lpad((hash(i // 29) % 10000000000)::VARCHAR, 26, '0') AS trace_id,
     (['TASK', 'AGENT_OUTPUT', 'FINAL', 'RECALL', 'RECALLED', 'TOOL_CALL', 'TOOL_RESULT', 'ERROR'])[1 + (hash(i * 7) % 8)::INT] AS type,
@@ -35,7 +35,7 @@ MADE = f"""CREATE TABLE events AS SELECT
 
 TABLE = """import kit
 study = kit.open({path!r}, read_only=True)
-table = study.explore("events")
+table = study.explore("bench")
 table"""
 VIEW = "document.querySelector('.kit-{}').kitView"
 
