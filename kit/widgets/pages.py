@@ -60,7 +60,7 @@ class State(NamedTuple):
 
 
 class Pages:
-    """Pages of one relation. Its methods but `sql`, `relation` and `rows` belong to one thread, the owner's of a view.
+    """Pages of one relation. Its methods but `sql` and `relation` belong to one thread, the owner's of a view.
 
     base      the table that pages are read from, as SQL
     named     what the relation is called in `sql`: a table, a query in brackets, or `self`

@@ -82,7 +82,8 @@ class TableExplorer(View):
     @property
     def selection(self) -> Table:
         """The chosen rows, whether or not they are shown just now."""
-        return self._pages.rows(self.selected)
+        # On the owner's thread: the table that a query was written to is seen by its cursor alone.
+        return self.post(lambda: self._pages.rows(self.selected)).result()  # type: ignore[no-any-return]
 
     def find(self, id_: str) -> int:
         """Return the place, from 0, of the row with a key in what is shown; -1 where it is not there."""
