@@ -132,6 +132,17 @@ class Timeline(View):
                 found = cursor.sql(COUNTED, params={**bounds, "width": width}).to_arrow_table()
         return _coded(found)
 
+    def select(self, *ids: str) -> None:
+        """Choose events, or none, as a click does: the time cursor goes to the first of them."""
+        super().select(*ids)
+        if ids:
+            with self._cursor() as cursor:
+                found = cursor.execute(
+                    "SELECT start_us FROM marks WHERE id = ? ORDER BY row LIMIT 1", [ids[0]]
+                ).fetchall()
+            if found:
+                self.cursor_us = found[0][0]
+
     # Moving
 
     def zoom(self, start_us: float, end_us: float) -> None:

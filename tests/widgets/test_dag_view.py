@@ -99,6 +99,15 @@ def test_a_condition_that_is_none_or_reads_elsewhere_is_refused(view: DAG, condi
     assert "is no condition over" in asked(view, "search", text=condition)[0]["error"]
 
 
+def test_selecting_moves_the_time_cursor_as_a_click_does(view: DAG) -> None:
+    row = view.drawing.nodes.to_pylist()[2]
+    view.select(row["id"])
+    assert view.selected == [row["id"]]
+    assert view.cursor_us == row["ts"].timestamp() * 1e6
+    view.select()
+    assert view.selected == []
+
+
 def test_what_is_collapsed_is_a_trait_and_must_be_there(view: DAG) -> None:
     root = view.drawing.nodes["id"][0].as_py()
     view.collapse(root)
