@@ -90,7 +90,8 @@ class Timeline(View):
             total, lanes, undated = self._count, len(self._lanes), self._undated
         if not self._titled:
             self.title = f"{total:,} event{'s' * (total != 1)} in {lanes:,} lane{'s' * (lanes != 1)}"
-        self.notice = f"{undated:,} without a time are left out." if undated else ""
+        missing = "a time" if self.axis == "UTC" else f"a reading of the {self.axis}"
+        self.notice = f"{undated:,} without {missing} are left out." if undated else ""
         self.refresh()
         return count
 
