@@ -249,9 +249,12 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
         """Stand still, end the thread, and close every control; harmless when repeated."""
         if not self._owner.closed:
             self._owner.close()
-            self._controller.stand("closed")
+            if self._controller.playing:
+                self._controller.stand("paused")
+            self._shown = sheets.sheet(self._controller)
             for child in [*self.children]:
                 _close(child)
+            self.layout.close()
         super().close()
         self.__dict__.pop("_repr_mimebundle_", None)  # ipywidgets takes it away; the table can still be shown
 
@@ -347,8 +350,12 @@ def _form(title: str, *controls: Any) -> Any:
 
 
 def _close(widget: Any) -> None:
+    """Close a widget with all that are in it, its layout and its style."""
     for child in [*getattr(widget, "children", ())]:
         _close(child)
+    for part in (getattr(widget, "layout", None), getattr(widget, "style", None)):
+        if isinstance(part, ipywidgets.Widget):
+            part.close()
     widget.close()
 
 
