@@ -32,7 +32,8 @@ EXECUTE = """async (code) => {
         if (message.header.msg_type === 'stream') text += message.content.text;
         if (message.header.msg_type === 'error') text += message.content.traceback.join('\\n');
     };
-    const reply = await future.done;
+    const late = new Promise((_, fail) => setTimeout(() => fail(new Error('the kernel does not answer')), 60000));
+    const reply = await Promise.race([future.done, late]);
     return [reply.content.status, text];
 }"""
 
@@ -135,7 +136,10 @@ class NotebookPage(Watched):
     def shut_down(self) -> None:
         """Shut the kernel down, so that none is left when the page is gone."""
         session = "jupyterapp.shell.currentWidget?.sessionContext"
-        self.page.evaluate(f"(async () => {{ if ({session}?.session) await {session}.shutdown() }})()")
+        late = "new Promise(done => setTimeout(done, 15000))"
+        self.page.evaluate(
+            f"(async () => {{ if ({session}?.session) await Promise.race([{session}.shutdown(), {late}]) }})()"
+        )
 
 
 def names_of_controls(page: Page, within: str) -> Sequence[tuple[str, str]]:

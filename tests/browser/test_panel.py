@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 OpenNotebook = Callable[..., NotebookPage]
 MAKE = "import kit\nns = kit.Namespace.from_scenario('desk', seed=7)\npanel = ns.panel()\npanel"
-BUSY = "while not panel.log.entries or panel.log.entries[-1].command.word != 'pause':\n    sum(range(100_000))"
+BUSY = "while 'pause' not in [entry.command.word for entry in ns.control.entries]:\n    sum(range(100_000))"
 """Busy until somebody has pressed Pause: without a second thread it would never end."""
 FRESH = "kit.Namespace.from_scenario('desk', seed=7)"
 REPLAYED = f"panel.log.replay({FRESH}).digest == panel.log.digest"
