@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         sim,
         syncropel,
         trace,
+        widgets,
     )
     from kit.errors import KitError
     from kit.ids import seeded
@@ -68,6 +69,7 @@ __all__ = [
     "sim",
     "syncropel",
     "trace",
+    "widgets",
 ]
 
 _NAMES = {
@@ -97,6 +99,7 @@ _MODULES = {
     "sim",
     "syncropel",
     "trace",
+    "widgets",
 }
 
 

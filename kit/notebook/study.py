@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from kit.io.follow import TailReport
     from kit.syncropel.client import Client
+    from kit.widgets import Browser, Timeline
 
 
 class Study(SignalVerbs, RecordVerbs, SensorVerbs):
@@ -97,6 +98,28 @@ class Study(SignalVerbs, RecordVerbs, SensorVerbs):
     def remove(self, *, run: str | None = None, source: int | str | None = None) -> int:
         """Take out a run or a source and return how many lines that was; see `kit.io.remove`."""
         return remove(self, run=run, source=source)
+
+    # In the browser
+
+    def browse(self, *, run: str | None = None) -> "Browser":
+        """Return the trace browser: listings of traces, threads and clocks, and of what is chosen all views, linked."""
+        from kit import widgets
+
+        return widgets.Browser(self, run, grown=self._forest, woven=self._weave)
+
+    def timeline(self, *, run: str | None = None, **options: Any) -> "Timeline":
+        """Return all signals over time, a lane for each neuron, to move in, in the browser."""
+        from kit import widgets
+
+        return widgets.Timeline(widgets.signal_marks(self, run), **options)
+
+    def to_html(self, path: str | Path, *, run: str | None = None, rows: int = 20_000) -> Path:
+        """Write what `browse` shows as one HTML file that needs no Jupyter; see `kit.widgets.Browser.to_html`."""
+        browser = self.browse(run=run)
+        try:
+            return browser.to_html(path, rows=rows)
+        finally:
+            browser.close()
 
     # Itself
 

@@ -9,6 +9,7 @@ from kit.plot.dag import dag
 from kit.plot.dfg import dfg
 from kit.plot.drawn import drawn
 from kit.plot.joins import clock_graph, frame_graph
+from kit.plot.lanes import lanes
 from kit.plot.latency import latency
 from kit.plot.logs import log_rates, logs
 from kit.plot.payloads import image, scan
@@ -26,6 +27,7 @@ __all__ = [
     "drawn",
     "frame_graph",
     "image",
+    "lanes",
     "latency",
     "log_rates",
     "logs",
