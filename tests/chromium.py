@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from lab_server import LabServer
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -19,6 +19,7 @@ FLAGS = (
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
 )
 PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 HERE = ("127.0.0.1", "localhost")
 NOT_OURS = ("Failed to load resource: the server responded with a status of 404",)
 """Told by JupyterLab itself in a fresh folder: it asks for workspaces and settings that are not there yet."""
@@ -108,7 +109,8 @@ class NotebookPage(Watched):
     def run_all(self, *, wait: bool = True) -> None:
         """Run all cells, and wait until they are through."""
         self.wait_idle()
-        self.page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+        # Not awaited: its promise is kept when the last cell is through.
+        self.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells') }")
         if wait:
             cells = ".jp-Notebook .jp-CodeCell"
             done = "[...document.querySelectorAll('{}')].every(e => /\\[\\d+\\]/.test(e.innerText))"
