@@ -57,6 +57,7 @@ notebooks: $(VENV)/.ok-test
 pictures: $(VENV)/.ok-test
 	$(PY) docs/pictures.py
 	$(PY) docs/screenshots.py
+	$(PY) docs/view_shots.py
 
 bench: $(VENV)/.ok-bench
 	$(PY) -m benchmarks $(BENCH_ARGS)
