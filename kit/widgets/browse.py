@@ -25,7 +25,7 @@ from kit.widgets.owner import Owner
 from kit.widgets.scene import Scene, clock_scene, record_rows, signal_rows, thread_scene, trace_scene
 from kit.widgets.selection import link
 from kit.widgets.timeline import Timeline
-from kit.widgets.view import WIDGET_VIEW
+from kit.widgets.view import WIDGET_VIEW, stored
 
 NOUNS = {"traces": "trace", "threads": "thread", "clocks": "clock"}
 """What a row of each family is, which is the name of its key column."""
@@ -134,7 +134,7 @@ class Browser(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _repr_mimebundle_(self, **_: Any) -> Any:
         twin = (self.dag if self._family() != "clocks" else self.timeline).twin()
         view = {WIDGET_VIEW: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}}
-        return {"text/plain": repr(self), **twin, **view}, {}
+        return {"text/plain": repr(self), **stored(twin), **view}, {}
 
     # What is there
 

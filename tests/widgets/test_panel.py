@@ -418,7 +418,7 @@ def test_closing_frees_the_thread_and_every_widget() -> None:
     with pytest.raises(ViewClosedError, match="panel of 'lab' is closed"):
         panel.step()
     assert panel.digest == panel.log.digest
-    assert "closed" in repr(panel)
+    assert "tasks in flight; paused" in repr(panel)
 
 
 def test_it_can_be_composed_and_observed(panel: Panel) -> None:

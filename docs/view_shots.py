@@ -1,4 +1,4 @@
-"""Pictures of the views for the docs: `python tests/view_shots.py [docs/img]`.
+"""Pictures of the views for the docs: `python docs/view_shots.py [folder]`, else into docs/img. Needs chromium.
 
 `browse.png` is the trace browser in JupyterLab, light and wide; `browse-dark.png` the HTML file of the same study, dark and
 narrow. Both show the same trace with the same event selected.
@@ -8,12 +8,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-import chromium
-import lab_server
-from chromium import NotebookPage, Watched
-from playwright.sync_api import Page
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
 
-import kit
+import chromium  # noqa: E402  from tests
+import lab_server  # noqa: E402  from tests
+from chromium import NotebookPage, Watched  # noqa: E402
+from playwright.sync_api import Page  # noqa: E402
+
+import kit  # noqa: E402
 
 TRACE = "6J2ZHA"
 CELLS = [
@@ -70,4 +73,4 @@ def _settled(page: Page) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parents[1] / "docs" / "img"))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "img")
