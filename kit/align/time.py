@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from kit.align.paths import Paths
 from kit.auki import clock_report
 from kit.auki.clock import DISCONTINUOUS, EXTRAPOLATED, FLAGS, GAP, UNKNOWN, Method, Readings
-from kit.auki.clock_graph import ClockName
+from kit.auki.clock_graph import ClockName, means
+from kit.auki.manifest import Ref
 from kit.errors import NoClockPath
 
 NOTED = (EXTRAPOLATED, DISCONTINUOUS, GAP)
@@ -83,12 +84,15 @@ def readings(
     extrapolate: bool = True,
 ) -> Readings:
     """Return the same as NumPy columns. A clock that no log names is itself, and nothing else."""
-    if from_clock == to_clock and str(from_clock) not in {
-        name for clock in paths.clocks.clocks() for name in (clock.id, str(clock))
-    }:
+    if _same(from_clock, to_clock) and not any(means(from_clock, clock) for clock in paths.clocks.clocks()):
         ns = np.atleast_1d(np.asarray(ts_ns)).astype(np.int64)
         return Readings(ns, np.zeros(len(ns), np.int64), np.zeros(len(ns), np.uint8))
     return paths.clocks.convert(ts_ns, from_clock, to_clock, method=method, extrapolate=extrapolate)
+
+
+def _same(one: ClockName, other: ClockName) -> bool:
+    """Return whether two names are of one clock: they are equal, or one is a reference that the other means."""
+    return one == other or any(isinstance(b, Ref) and means(a, b) for a, b in ((one, other), (other, one)))
 
 
 def flag_lists(read: Readings) -> pa.Array:
@@ -132,9 +136,14 @@ def spans_on(paths: Paths, table: pa.Table, clock: ClockName) -> pa.Table:
 
     Rows whose clock no log joins to `clock` keep their own. Raises NoClockPath where there is no such clock.
     """
-    target = paths.clocks.clock(clock)
     first, last, names = (table[name].to_pylist() for name in ("first_ts_ns", "last_ts_ns", "clock_id"))
     peers = table["source_peer_id"].to_pylist()
+    try:
+        target = paths.clocks.clock(clock)
+    except NoClockPath:
+        if any(means(clock, Ref(peer or "", name or "", "")) for peer, name in zip(peers, names, strict=True)):
+            return table  # a clock of logs that no clock log joins to another
+        raise
     for own in dict.fromkeys(zip(peers, names, strict=True)):
         rows = [row for row, its in enumerate(zip(peers, names, strict=True)) if its == own]
         try:
