@@ -61,6 +61,32 @@ def test_what_is_ambiguous_is_listed_by_names_that_can_be_given(tmp_path: Path) 
             study.align("signals", {"robot": ("ada/base", "map")})
 
 
+def test_clocks_of_equal_name_share_no_axis(tmp_path: Path) -> None:
+    with loaded(fleet(tmp_path)) as study:
+        assert set(study.log_coverage().df()["clock_id"]) == {"ada/boot", "bob/boot"}
+        shown = kit.plot.drawn(kit.plot.logs(study.log_coverage(), study.logs()))
+        assert {clock: len(logs) for clock, logs in shown["clocks"].items()} == {"ada/boot": 6, "bob/boot": 6}
+        on_one = study.log_coverage(clock="ada/wall").rows()
+        assert {row["source_peer_id"]: row["clock_id"] for row in on_one} == {"ada": "wall", "bob": "boot"}
+
+
+def test_a_recording_of_weeks_is_drawn_with_seconds_in_full(tmp_path: Path) -> None:
+    robot = Robot(tmp_path)
+    rows = [(i * 3_600 * S, pose(i / 9, 0, 0)) for i in range(400)]
+    robot.poses(robot.frame("map"), robot.frame("base"), robot.clock("boot"), rows, duration_ns=10**6 * S)
+    with loaded(tmp_path) as study:
+        for picture in (
+            kit.plot.logs(study.log_coverage()),
+            kit.plot.motion(study.pose("base", "map", at="map->base")),
+        ):
+            picture.canvas.draw()
+            axes = picture.axes[-1]
+            assert axes.xaxis.get_offset_text().get_text() == ""
+            assert any(
+                "1,000,000" in label.get_text() or "800,000" in label.get_text() for label in axes.get_xticklabels()
+            )
+
+
 def test_a_clock_that_was_set_up_anew_is_named_with_its_hash(tmp_path: Path) -> None:
     for session, offset in ((SESSION, 1000), (OTHER, 2000)):
         robot = Robot(tmp_path, session=session)
