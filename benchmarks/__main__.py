@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import generate, records, sensors, simulation
+from benchmarks import generate, records, replay, sensors, simulation
 from benchmarks.measure import Case, Summary, compare, markdown
 
 HERE = Path(__file__).parent
@@ -246,6 +246,11 @@ def simulated(rounds: int) -> str:
     return simulation.section(rounds, goal)
 
 
+def replayed(rounds: int) -> str:
+    """How exactly and how fast events are delivered, and tasks done again."""
+    return replay.section(rounds, goal, run, Case, str(capture(1_000_000)), str(stored(1_000_000)))
+
+
 SECTIONS: dict[str, Section] = {
     "load": loading,
     "structure": structure,
@@ -254,6 +259,7 @@ SECTIONS: dict[str, Section] = {
     "sensors": sensor_logs,
     "kernel": kernel,
     "simulation": simulated,
+    "replay": replayed,
 }
 LARGE: dict[str, Section] = {"load-10M": large, "structure-5M": growth}
 

@@ -1,12 +1,12 @@
 """The command line: `kit load`, `report`, `traces`, `trace`, `verify`, `threads`, `thread`, `check`, `sql`, `logs`,
 `pose`, `align`, `crosscheck`, `export`, `demo`, `mock-kernel`,
-`simulate`; see docs/cli.md.
+`simulate`, `replay`; see docs/cli.md.
 
 Exit codes: 0 clean, 1 findings (lines in quarantine, a damaged source, a broken rule), 2 bad use, input or output.
 Answers go to standard output, all else to standard error. What a command works with is imported when it runs.
 """
 
-from kit.cli import analyse, files, records, sensors, serve, shipped, simulate
+from kit.cli import analyse, files, records, replay, sensors, serve, shipped, simulate
 from kit.cli.app import app, main
 
 __all__ = ["app", "main"]
@@ -29,6 +29,7 @@ for _command in (
     shipped.demo,
     shipped.datasets,
     simulate.simulate,
+    replay.replay,
 ):
     app.command()(_command)
 app.command("mock-kernel")(serve.mock_kernel)

@@ -4,13 +4,13 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from widgets.headless import asked, custom, recorded, update
 
 import kit
 from kit.errors import ArgumentError
 from kit.replay import Collect, PlayedEvent
 from kit.widgets import Playing
 from kit.widgets.columns import unpack
-from widgets.headless import asked, custom, recorded, update
 
 
 @pytest.fixture
