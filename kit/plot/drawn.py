@@ -50,7 +50,8 @@ def drawn(figure: Figure) -> Drawn:
     - trajectory: `way` [(x, y)], `start`, `end`, `headings` in radians, `marks` {label: [(x, y)]}, `notes`.
     - image: `pixels` as an array, `boxes` [(text, left, top, width, height)]; scan: `points` [(x, y)].
     - motion: `lines` {name of the axis: [(second, value)]}, `marks` {label: [second]}, `notes`.
-    - divergence: `rows` [(recorded, replayed)] of names, None where there is nothing, `agree` [place], `parts` the count of marked rows, `reason`.
+    - divergence: `rows` [(recorded, replayed)] of names, None where there is nothing, `agree` [place], `parts` the count of
+      marked rows, `reason`.
     - timeline: `events` {family: bars}, `now` in the unit of the axis or None, `breaks` in it.
     - cost: `lanes`, `tokens_in`, `tokens_out`, `usd` by lane, `histogram` [(lower, upper, count)] in USD.
 

@@ -50,7 +50,9 @@ class Timeline:
     # What was done to the order
 
     def held(self) -> pa.Table:
-        """Return one row per event that had to wait for a cause: position, id, kind, actor, group_id, cause, cause_kind, cause_actor, by_ms; worst first.
+        """Return one row per event that had to wait for a cause, worst first.
+
+        Columns: position, id, kind, actor, group_id, cause, cause_kind, cause_actor, by_ms.
 
         `by_ms` is how much later than its own time it comes: how far the clocks of both disagree at least.
         """
