@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import generate, records, replay, sensors, simulation
+from benchmarks import canvases, generate, records, replay, sensors, simulation
 from benchmarks.measure import Case, Summary, compare, markdown
 
 HERE = Path(__file__).parent
@@ -260,6 +260,7 @@ SECTIONS: dict[str, Section] = {
     "kernel": kernel,
     "simulation": simulated,
     "replay": replayed,
+    "browser": canvases.section,
 }
 LARGE: dict[str, Section] = {"load-10M": large, "structure-5M": growth}
 

@@ -141,7 +141,7 @@ class NotebookPage(Watched):
 def names_of_controls(page: Page, within: str) -> Sequence[tuple[str, str]]:
     """Return role and accessible name of each control under a selector, as assistive technology is told them."""
     found = page.locator(within).first.aria_snapshot()
-    roles = ("button", "combobox", "textbox", "spinbutton", "checkbox", "slider", "radio", "tab", "option")
+    roles = ("button", "combobox", "textbox", "spinbutton", "checkbox", "slider", "radio", "tab")
     lines = [line.strip().removeprefix("- ") for line in found.splitlines()]
     made = []
     for line in lines:

@@ -1,6 +1,6 @@
 """How commands that act take effect: each begins as something that happens at this moment of virtual time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from kit.errors import ArgumentError, NotFoundError, PathwayClosedError
@@ -16,10 +16,15 @@ def act(ns: Namespace, onlooker: Onlooker, command: Command) -> Any:
     return _ACTS[type(command)](ns, onlooker, command)
 
 
+def _soon(ns: Namespace, verb: Callable[[], Coroutine[Any, Any, Any]], name: str) -> None:
+    """Let the orchestrator do something, as the next thing that happens."""
+    ns.orchestrator.spawn(verb, name)
+
+
 def _dispatch(ns: Namespace, onlooker: Onlooker, command: Dispatch) -> str:
     """Send a TASK or hold an auction, see the trace through, and return its id."""
     trace_id = ns.synapse.new_id("trc_")
-    ns.orchestrator.spawn(_seen_through(ns.orchestrator, command, trace_id), f"by hand {trace_id}")
+    _soon(ns, lambda: _seen_through(ns.orchestrator, command, trace_id), f"by hand {trace_id}")
     return trace_id
 
 
@@ -66,16 +71,15 @@ def _answer(ns: Namespace, onlooker: Onlooker, command: Answer) -> str:
         raise ArgumentError(f"answer: {asked.id!r} is a {asked.kind}; give {want}")
     desk = ns.orchestrator
     discrete = any(node.awaits(asked.id) for node in ns.dendrites.values())
+    verb: Callable[..., Coroutine[Any, Any, Any]]
+    said: dict[str, Any] = {"answer": command.answer} if not permission else {"reason": command.reason}
     if not permission:
         verb = desk.answer_clarification if discrete else desk.respond_to_clarification
-        made = verb(asked, answer=command.answer)
-    elif discrete and not command.granted:
-        made = desk.deny_permission(asked, reason=command.reason)
     elif discrete:
-        made = desk.grant_permission(asked, reason=command.reason)
+        verb = desk.grant_permission if command.granted else desk.deny_permission
     else:
-        made = desk.respond_to_permission(asked, granted=bool(command.granted), reason=command.reason)
-    desk.spawn(made, f"answer {asked.id}")
+        verb, said["granted"] = desk.respond_to_permission, bool(command.granted)
+    _soon(ns, lambda: verb(asked, **said), f"answer {asked.id}")
     return asked.id
 
 
@@ -85,9 +89,8 @@ def _inject(ns: Namespace, onlooker: Onlooker, command: Inject) -> None:
 
 def _stop(ns: Namespace, onlooker: Onlooker, command: StopTrace) -> None:
     onlooker.stops.setdefault(command.trace_id, Stopped())
-    desk = ns.orchestrator
-    stop = desk.emit_stop(trace_id=command.trace_id, rollback=command.rollback, reason=command.reason)
-    desk.spawn(stop, f"stop {command.trace_id}")
+    said: dict[str, Any] = {"trace_id": command.trace_id, "rollback": command.rollback, "reason": command.reason}
+    _soon(ns, lambda: ns.orchestrator.emit_stop(**said), f"stop {command.trace_id}")
 
 
 def _workers(ns: Namespace, onlooker: Onlooker, command: Workers) -> None:

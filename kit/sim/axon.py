@@ -121,7 +121,7 @@ class Axon:
 
     def begin(self, node: "Dendrite", task: Envelope, job: Job) -> None:
         """Start on a task; the reply is published when it is there."""
-        process = node.spawn(self._worked(node, task, job), self.neuron_id, task)
+        process = node.spawn(partial(self._worked, node, task, job), self.neuron_id, task)
         job.cancel = partial(node.kill, process)
 
     async def _worked(self, node: "Dendrite", task: Envelope, job: Job) -> None:

@@ -265,13 +265,12 @@ class Controller(Verbs):
         if isinstance(command, Snapshot):
             return self.namespace.snapshot()
         place = (self.events, self.us)
+        self.entries.append(Entry(*place, command))  # before it is done: the Run of `finish` has it
         try:
-            made = self._act(command) if command.acts else self._pace(command)
+            return self._act(command) if command.acts else self._pace(command)
         except Exception as error:
-            self.entries.append(Entry(*place, command, str(error) or repr(error)))
+            self.entries[-1] = Entry(*place, command, str(error) or repr(error))
             raise
-        self.entries.append(Entry(*place, command))
-        return made
 
     def repeat(self, command: Command) -> None:
         """Do what a log says; what it raises was raised the first time, too."""

@@ -9,6 +9,8 @@ from kit.sim.dendrite import Dendrite
 from kit.sim.duration import START_US
 from kit.sim.namespace import Namespace
 
+ROLES = ("neuron", "engram", "effector")
+
 
 class Member(NamedTuple):
     """Somebody of a namespace: how it is, and what the orchestrator's registry says of it."""
@@ -62,7 +64,7 @@ def status(ns: Namespace) -> Status:
         events=ns.synapse.events,
         signals=len(ns.synapse.tape),
         in_flight=sum(len(stake.running) for node in ns.dendrites.values() for stake in node.stakes.values()),
-        members=tuple(_members(ns)),
+        members=tuple(sorted(_members(ns), key=lambda member: ROLES.index(member.role))),
         streams=tuple(
             Stream(
                 name,

@@ -124,7 +124,7 @@ class Verbs:
         """Send a STOP for a trace, with rollback where what was written is to be undone."""
         self.do(StopTrace(trace_id, rollback, reason))
 
-    def workers(self, neuron: str, count: int | None) -> None:
+    def workers(self, neuron: str, count: int | None = None) -> None:
         """Let a neuron work on so many tasks at once, None for any number."""
         self.do(Workers(neuron, count))
 

@@ -10,6 +10,7 @@ from kit.widgets.owner import Owner
 from kit.widgets.player import Playing, SeekBar
 from kit.widgets.scene import Scene, clock_scene, signal_marks, thread_scene, trace_scene
 from kit.widgets.selection import Link, link
+from kit.widgets.table import TableExplorer
 from kit.widgets.timeline import Timeline
 from kit.widgets.view import View
 
@@ -25,6 +26,7 @@ __all__ = [
     "Playing",
     "Scene",
     "SeekBar",
+    "TableExplorer",
     "Timeline",
     "View",
     "clock_scene",

@@ -6,6 +6,7 @@ fits into the choices, `Choices`, is told by the panel.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from threading import get_ident
 from typing import Any
 
 import ipywidgets
@@ -72,9 +73,7 @@ class Controls:
     def __init__(self, used: Callable[[str], object]) -> None:
         named = {"style": {"description_width": "initial"}}
         text, drop = ipywidgets.Text, ipywidgets.Dropdown
-        self.play = ipywidgets.ToggleButton(
-            description="Play", icon="play", tooltip="Go on, and stand still", layout=_wide("92px")
-        )
+        self.play = ipywidgets.ToggleButton(description="Play", tooltip="Go on, and stand still", layout=_wide("92px"))
         self.speed = drop(description="Speed", options=SPEEDS, value=10.0, layout=_wide("170px"), **named)
         self.count = ipywidgets.BoundedIntText(
             description="N", value=10, min=1, max=1_000_000, layout=_wide("110px"), **named
@@ -141,7 +140,10 @@ class Controls:
         self.fault.observe(lambda _: self._fill_target(), "value")
         self.stream.observe(lambda _: self._show_rate(), "value")
         self.neuron.observe(lambda _: self._show_workers(), "value")
+        self.trace.observe(lambda change: self._pick(change["new"]), "value")
         self._choices = Choices()
+        self._filler = 0
+        self._picked: str | None = None
 
     # What a control stands for
 
@@ -200,12 +202,19 @@ class Controls:
     def offer(self, choices: Choices) -> None:
         """Show what can be chosen now; what is chosen stays chosen where it can."""
         self._choices = choices
+        self._filler = get_ident()
         self._fill_whom()
         self._fill_target()
-        _fill(self.trace, _kept(self.trace, choices.traces))
+        _fill(self.trace, _kept(self.trace, choices.traces) if self._picked else choices.traces)
         _fill(self.question, choices.questions)
         _fill(self.stream, _same(tuple(choices.streams)))
         _fill(self.neuron, _same(tuple(choices.neurons)))
+        self._filler = 0
+
+    def _pick(self, trace_id: str | None) -> None:
+        """Somebody chose a trace, if it was not the panel itself."""
+        if self._filler != get_ident():
+            self._picked = trace_id
 
     def _show_rate(self) -> None:
         self.rate.value = self._choices.streams.get(self.stream.value, self.rate.value)

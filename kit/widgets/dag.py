@@ -77,10 +77,11 @@ class DAG(View):
         noun: str = "signal",
         **traits: Any,
     ) -> None:
-        if (content is None) == (load is None):
-            raise ArgumentError("DAG(content) or DAG(load=f): one of the two")
+        self._content: Content | None = None
         self._load = load
         super().__init__(noun=noun, followable=load is not None, **traits)
+        if (content is None) == (load is None):
+            raise ArgumentError("DAG(content) or DAG(load=f): one of the two")
         self._titled = bool(traits.get("title"))
         self.show(load(self.follow) if load is not None else content)
         self.observe(self._followed, "follow")
@@ -154,13 +155,14 @@ class DAG(View):
         """Return the picture of `kit.plot.dag`, what is selected pointed out."""
         from kit import plot  # matplotlib loads where a picture is made
 
-        graph, critical, _ = self._content
+        graph, critical, _ = self._content or (None, (), None)
         picture = plot.dag(graph, critical=critical, highlight=self.selected, title=self.title, noun=self.noun)
         return {"image/png": picture._repr_png_()}
 
     def _release(self) -> None:
-        self._content = Content(self._content.graph.__class__())
-        self._drawing, self._numbers, self._load = drawing(self._content), {}, None
+        if self._content is not None:
+            self._content = Content(self._content.graph.__class__())
+            self._drawing, self._numbers, self._load = drawing(self._content), {}, None
 
     def _followed(self, change: Any) -> None:
         load = self._load

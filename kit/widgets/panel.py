@@ -253,6 +253,7 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
             for child in [*self.children]:
                 _close(child)
         super().close()
+        self.__dict__.pop("_repr_mimebundle_", None)  # ipywidgets takes it away; the table can still be shown
 
     # On the thread of the owner
 
@@ -312,7 +313,6 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
                 self._html[name].value = html
         own = self._controls
         own.play.value, own.play.description = of.playing, "Pause" if of.playing else "Play"
-        own.play.icon = "pause" if of.playing else "play"
         own.offer(_choices(of, self.namespace))
 
     # Without a front end
@@ -331,7 +331,8 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
 
 def _row(*controls: Any) -> Any:
     return ipywidgets.Box(
-        list(controls), layout=ipywidgets.Layout(display="flex", flex_flow="row wrap", align_items="center")
+        list(controls),
+        layout=ipywidgets.Layout(display="flex", flex_flow="row wrap", align_items="center", grid_gap="0 6px"),
     )
 
 

@@ -17,21 +17,29 @@ export function graphOf(nodes, edges, bends) {
   const y = nodes.column("y").data;
   const source = edges.column("source").data;
   const target = edges.column("target").data;
-  const rows = new Map();
-  for (let i = 0; i < n; i++) {
-    const layer = Math.round(y[i]);
-    if (!rows.has(layer)) rows.set(layer, []);
-    rows.get(layer).push(i);
-  }
-  for (const row of rows.values()) row.sort((a, b) => x[a] - x[b]);
+  let rowsOf = null;
+  // Which nodes lie in which layer, from left to right; made when the pointer first moves over them.
+  const rows = () => {
+    if (rowsOf) return rowsOf;
+    rowsOf = new Map();
+    for (let i = 0; i < n; i++) {
+      const layer = Math.round(y[i]);
+      if (!rowsOf.has(layer)) rowsOf.set(layer, []);
+      rowsOf.get(layer).push(i);
+    }
+    for (const row of rowsOf.values()) row.sort((a, b) => x[a] - x[b]);
+    return rowsOf;
+  };
   const bendStart = new Uint32Array(edges.rows + 1);
   const bendEdge = bends.column("edge").data;
   for (let i = 0; i < bends.rows; i++) bendStart[bendEdge[i] + 1]++;
   for (let i = 0; i < edges.rows; i++) bendStart[i + 1] += bendStart[i];
   let [left, right, top, bottom] = [Infinity, -Infinity, Infinity, -Infinity];
   for (let i = 0; i < n; i++) {
-    left = Math.min(left, x[i]); right = Math.max(right, x[i]);
-    top = Math.min(top, y[i]); bottom = Math.max(bottom, y[i]);
+    if (x[i] < left) left = x[i];
+    if (x[i] > right) right = x[i];
+    if (y[i] < top) top = y[i];
+    if (y[i] > bottom) bottom = y[i];
   }
   const byRow = new Map();
   const ids = { at: (row) => nodes.at("id", row) };
@@ -130,14 +138,13 @@ export function render({ model, el }) {
     if (!graph) return;
     ({ folded, count: foldedCount } = foldedBy(graph, model.get("collapsed") ?? []));
     buckets = [];
-    const byMark = new Map();
-    for (let i = 0; i < graph.n; i++) {
-      if (folded[i]) continue;
-      const word = graph.mark.data[i];
-      if (!byMark.has(word)) byMark.set(word, []);
-      byMark.get(word).push(i);
-    }
-    for (const [word, rows] of byMark) buckets.push({ mark: graph.mark.words[word], rows: Uint32Array.from(rows) });
+    const words = graph.mark.data;
+    const counts = graph.mark.words.map(() => 0);
+    for (let i = 0; i < graph.n; i++) if (!folded[i]) counts[words[i]]++;
+    const lists = counts.map((count) => new Uint32Array(count));
+    const filled = counts.map(() => 0);
+    for (let i = 0; i < graph.n; i++) if (!folded[i]) lists[words[i]][filled[words[i]]++] = i;
+    lists.forEach((rows, word) => { if (rows.length) buckets.push({ mark: graph.mark.words[word], rows }); });
   }
 
   function dress() {
@@ -203,7 +210,7 @@ export function render({ model, el }) {
     const [reachX, reachY] = [Math.max(size.x, 7) / at.kx, Math.max(size.y, 7) / at.ky];
     let [best, least] = [-1, Infinity];
     for (let layer = Math.ceil(wy - reachY); layer <= Math.floor(wy + reachY); layer++) {
-      const row = graph.rows.get(layer);
+      const row = graph.rows().get(layer);
       if (!row) continue;
       let [low, high] = [0, row.length];
       while (low < high) {
@@ -506,7 +513,7 @@ export function render({ model, el }) {
     if (!graph || event.ctrlKey || event.metaKey || event.altKey) return;
     const node = chosen();
     const beside = (by) => {
-      const row = graph.rows.get(Math.round(graph.y[node])).filter((other) => !folded[other]);
+      const row = graph.rows().get(Math.round(graph.y[node])).filter((other) => !folded[other]);
       return row[Math.min(Math.max(row.indexOf(node) + by, 0), row.length - 1)];
     };
     const start = () => { for (let i = 0; i < graph.n; i++) if (!folded[i]) return i; return -1; };
