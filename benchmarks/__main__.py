@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import browser, canvases, generate, records, sensors, simulation
+from benchmarks import browser, canvases, generate, records, replay, sensors, simulation
 from benchmarks.measure import Case, Summary, compare, markdown
 
 HERE = Path(__file__).parent
@@ -254,6 +254,11 @@ def in_the_browser(rounds: int) -> str:
     return browser.section(DATA, goal) + "\n\n" + canvases.section(rounds).rstrip()
 
 
+def replayed(rounds: int) -> str:
+    """How exactly and how fast events are delivered, and tasks done again."""
+    return replay.section(rounds, goal, run, Case, str(capture(1_000_000)), str(stored(1_000_000)))
+
+
 SECTIONS: dict[str, Section] = {
     "load": loading,
     "structure": structure,
@@ -262,6 +267,7 @@ SECTIONS: dict[str, Section] = {
     "sensors": sensor_logs,
     "kernel": kernel,
     "simulation": simulated,
+    "replay": replayed,
     "browser": in_the_browser,
 }
 LARGE: dict[str, Section] = {"load-10M": large, "structure-5M": growth}

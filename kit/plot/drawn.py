@@ -50,6 +50,9 @@ def drawn(figure: Figure) -> Drawn:
     - trajectory: `way` [(x, y)], `start`, `end`, `headings` in radians, `marks` {label: [(x, y)]}, `notes`.
     - image: `pixels` as an array, `boxes` [(text, left, top, width, height)]; scan: `points` [(x, y)].
     - motion: `lines` {name of the axis: [(second, value)]}, `marks` {label: [second]}, `notes`.
+    - divergence: `rows` [(recorded, replayed)] of names, None where there is nothing, `agree` [place], `parts` the count of
+      marked rows, `reason`.
+    - timeline: `events` {family: bars}, `now` in the unit of the axis or None, `breaks` in it.
     - cost: `lanes`, `tokens_in`, `tokens_out`, `usd` by lane, `histogram` [(lower, upper, count)] in USD.
 
     Times are measured from the start of the axis. Raises ArgumentError for a figure that the kit did not
@@ -418,6 +421,27 @@ def _scan(figure: Figure) -> Drawn:
     return {"points": [point for _, line in _tagged(figure, "points", Line2D) for point in _points(line)]}
 
 
+def _divergence(figure: Figure) -> Drawn:
+    names = {
+        side: {int(rest.split(":")[0]): text.get_text() for rest, text in _tagged(figure, side, Text) if "name" in rest}
+        for side in ("recorded", "replayed")
+    }
+    places = [int(rest) for rest, _ in _tagged(figure, "recorded", FancyBboxPatch)]
+    return {
+        "rows": [(names["recorded"].get(place), names["replayed"].get(place)) for place in places],
+        "agree": [int(rest) for rest, _ in _tagged(figure, "same", Line2D)],
+        "parts": len(_tagged(figure, "parts", Line2D)),
+        "reason": " ".join(text.get_text() for _, text in _tagged(figure, "reason", Text)),
+    }
+
+
+def _timeline(figure: Figure) -> Drawn:
+    bars = [rest for rest, _ in _tagged(figure, "events", Rectangle)]
+    now = [float(np.asarray(line.get_xdata())[0]) for _, line in _tagged(figure, "now", Line2D)]
+    breaks = [float(np.asarray(line.get_xdata())[0]) for _, line in _tagged(figure, "break", Line2D)]
+    return {"events": {name: bars.count(name) for name in bars}, "now": now[0] if now else None, "breaks": breaks}
+
+
 READERS: dict[str, Callable[[Figure], Drawn]] = {
     "clock_graph": _joins,
     "clock_offsets": _clock_offsets,
@@ -436,4 +460,6 @@ READERS: dict[str, Callable[[Figure], Drawn]] = {
     "scan": _scan,
     "trajectory": _trajectory,
     "waterfall": _waterfall,
+    "divergence": _divergence,
+    "timeline": _timeline,
 }
