@@ -98,7 +98,7 @@ class Comparison:
         """Return the clearest differences, one for each thing."""
         said: dict[tuple[str, str], Difference] = {}
         seen: set[tuple[float, float]] = set()
-        for d in sorted(self.found, key=lambda d: (-round(d.errors, 2), TELLING.index(d.part), d.measure, d.key)):
+        for d in sorted(self.found, key=lambda d: (-round(d.errors, 2), TELLING.index(d.part), "share" not in d.measure, d.measure, d.key)):
             # The share that completes and the share that fails change by as much: one is said.
             mirror = round(abs(d.delta), 6), round(d.errors, 4)
             if mirror not in seen and (d.part, d.key) not in said:

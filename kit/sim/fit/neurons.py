@@ -139,7 +139,8 @@ def _waiting(name: str, waits: np.ndarray) -> Part:
 def _at_work(arrived: np.ndarray, begun: np.ndarray, left: np.ndarray) -> Served:
     """Return the limit where the begin of each task shows on the wire."""
     order = np.argsort(begun, kind="stable")
-    crowd = int(in_system(begun[order], left[order]).max(initial=0))
+    # The next one begins a moment before the answer of the one before it is on the wire.
+    crowd = int(in_system(begun[order], left[order] - AT_ONCE_US).max(initial=0))
     if int((begun - arrived > AT_ONCE_US).sum()) < WAITED:
         return Served(None, begun, crowd, f"up to {crowd} tasks at a time, and none of them waited")
     return Served(crowd, begun, crowd, "most at once, where others waited")
