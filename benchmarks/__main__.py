@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import compare as comparing
 from benchmarks import generate, records, sensors, simulation
 from benchmarks.measure import Case, Summary, compare, markdown
 
@@ -246,6 +247,11 @@ def simulated(rounds: int) -> str:
     return simulation.section(rounds, goal)
 
 
+def compared(rounds: int) -> str:
+    """Two runs of 1M signals compared, and calibrating."""
+    return comparing.section(stored, run, goal, markdown, rounds)
+
+
 SECTIONS: dict[str, Section] = {
     "load": loading,
     "structure": structure,
@@ -254,6 +260,7 @@ SECTIONS: dict[str, Section] = {
     "sensors": sensor_logs,
     "kernel": kernel,
     "simulation": simulated,
+    "compare": compared,
 }
 LARGE: dict[str, Section] = {"load-10M": large, "structure-5M": growth}
 
