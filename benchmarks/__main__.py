@@ -12,8 +12,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import canvases, generate, records, sensors, simulation
 from benchmarks import compare as comparing
-from benchmarks import generate, records, sensors, simulation
 from benchmarks.measure import Case, Summary, compare, markdown
 
 HERE = Path(__file__).parent
@@ -261,6 +261,7 @@ SECTIONS: dict[str, Section] = {
     "kernel": kernel,
     "simulation": simulated,
     "compare": compared,
+    "browser": canvases.section,
 }
 LARGE: dict[str, Section] = {"load-10M": large, "structure-5M": growth}
 

@@ -2,6 +2,7 @@
 
 from kit.sim.arrival import Arrivals, Caller
 from kit.sim.axon import Axon, EffectorBinding, EngramBinding
+from kit.sim.control import Controller, ControlLog
 from kit.sim.dendrite import Dendrite
 from kit.sim.determinism import Determinism, check_determinism, rerun
 from kit.sim.dispatching import RetryStrategy
@@ -42,6 +43,8 @@ __all__ = [
     "Calibrated",
     "Calibration",
     "Caller",
+    "ControlLog",
+    "Controller",
     "Dendrite",
     "Determinism",
     "Distribution",

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kit.errors import ArgumentError, PathwayClosedError
+from kit.kernel import Scheduled
 from kit.sim.axon import several
 from kit.sim.dispatching import SELECTIONS, RetryStrategy
 from kit.sim.distribution import Distribution
@@ -71,6 +72,11 @@ class Arrivals:
         if self.attempts > 1 and (self.offer is not None or self.then):
             raise ArgumentError(f"arrivals {self.name!r}: attempts= is for one TASK, not with offer= or then=")
 
+    @property
+    def usual_rate(self) -> float | None:
+        """Arrivals a second, a burst counted once; None for a list of times."""
+        return 1e6 / microseconds(self.every) if self.every is not None else self.rate_per_s
+
     def gaps(self, rng: random.Random) -> Iterator[int]:
         """Yield the microseconds from one arrival to the next, the first from the start of the simulation."""
         begin = microseconds(self.start)
@@ -104,6 +110,11 @@ class Caller:
         self.started = self.completed = self.failed = self.timed_out = self.unserved = 0
         self.latencies_us = array("q")
         self.open = True
+        self.rate_per_s = arrivals.usual_rate
+        """Arrivals a second as it is now; None for a list of times."""
+        self._next: Scheduled | None = None
+        self._rest = 0.0
+        """Microseconds to the next arrival at the usual rate, while the rate is 0."""
         self._node = node
         self._gaps = arrivals.gaps(node.synapse.random(f"arrivals/{arrivals.name}"))
         self._timeout_s = microseconds(arrivals.timeout) / 1e6
@@ -123,7 +134,33 @@ class Caller:
             return
         gap = next(self._gaps, None)
         if gap is not None:
-            self._node.synapse.kernel.call(gap, self._arrive)
+            self._wait(gap)
+
+    def _wait(self, gap_us: float) -> None:
+        """Schedule the next arrival, after what is a gap at the usual rate."""
+        usual, rate = self.arrivals.usual_rate, self.rate_per_s
+        if rate == 0:
+            self._next, self._rest = None, gap_us
+            return
+        gap = gap_us if usual is None or rate is None or rate == usual else gap_us * usual / rate
+        self._next = self._node.synapse.kernel.call(round(gap), self._arrive)
+
+    def retime(self, rate_per_s: float) -> None:
+        """Have so many arrivals a second from here on, 0 for none; what is left of the present gap shrinks or grows.
+
+        That is exact for a Poisson stream, which has no memory. ArgumentError for a list of times or a negative rate.
+        """
+        usual, before = self.arrivals.usual_rate, self.rate_per_s
+        if usual is None or before is None:
+            raise ArgumentError(f"arrivals {self.arrivals.name!r} come at given times and have no rate to change")
+        if not 0 <= rate_per_s < float("inf"):
+            raise ArgumentError(f"arrivals {self.arrivals.name!r}: rate_per_s={rate_per_s!r} is no rate, from 0 on")
+        waiting, self._next = self._next, None
+        self.rate_per_s = float(rate_per_s)
+        if waiting is not None and waiting.cancel():
+            self._wait((waiting.time - self._node.synapse.kernel.now) * before / usual)
+        elif before == 0:
+            self._wait(self._rest)
 
     def _arrive(self) -> None:
         if not self.open:
@@ -131,7 +168,7 @@ class Caller:
         for _ in range(self.arrivals.burst):
             if not self._node.down and (self.arrivals.count is None or self.started < self.arrivals.count):
                 self.started += 1
-                self._node.spawn(self._request(self.started), f"request {self.arrivals.name} {self.started}")
+                self._node.spawn(partial(self._request, self.started), f"request {self.arrivals.name} {self.started}")
         self._schedule()
 
     @property

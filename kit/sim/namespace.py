@@ -14,7 +14,7 @@ run = ns.run(until="10m")
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kit.cosmonapse.registry import MemoryRegistryStore, NeuronRecord
 from kit.errors import ArgumentError, KernelError
@@ -32,6 +32,9 @@ from kit.sim.registration import at_once
 from kit.sim.run import Run
 from kit.sim.synapse import STEPS_US, Fidelity, Synapse
 from kit.sim.tape import SPILL_ROWS, Tape
+
+if TYPE_CHECKING:
+    from kit.sim.control import Controller
 
 DRAIN_STEP_US = 100_000
 Part = TypeVar("Part", Arrivals, Behaviour)
@@ -75,6 +78,8 @@ class Namespace:
         self.scenario: Mapping[str, Any] | None = None
         """The scenario that this was built from, as plain values."""
         self.until: Duration | None = None
+        self.control: Controller | None = None
+        """Who drives it by hand, and knows what was done."""
         self._started = self._finishing = self._finished = False
 
     # Who is there
