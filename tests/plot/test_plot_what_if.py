@@ -90,10 +90,11 @@ def test_curves_and_effects_are_drawn_as_given() -> None:
     ]
     shown = drawn(calibration(pa.Table.from_pylist(curve)))
     assert shown["made"]["service a"] == [(float(x), x / 5) for x in range(5)]
-    effects = [
-        {"measure": name, "before": b, "before_low": b * 0.9, "before_high": b * 1.1, "after": a, "after_low": a * 0.9, "after_high": a * 1.1}
-        for name, b, a in (("p50_ms", 100.0, 9000.0), ("success", 0.9, 0.5), ("busy a", 0.4, math.nan))
-    ]  # fmt: skip
+    effects = []
+    for name, b, a in (("p50_ms", 100.0, 9000.0), ("success", 0.9, 0.5), ("busy a", 0.4, math.nan)):
+        sides = {"before": b, "before_low": b * 0.9, "before_high": b * 1.1}
+        sides |= {"after": a, "after_low": a * 0.9, "after_high": a * 1.1}
+        effects.append({"measure": name, **sides})
     shown = drawn(what_if(pa.Table.from_pylist(effects)))
     assert shown["marks"]["before:p50"] == 100.0 and shown["marks"]["after:p50"] == pytest.approx(9000.0)
     assert "after:busy a" not in shown["marks"]
