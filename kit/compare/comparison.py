@@ -348,7 +348,7 @@ def sentence(d: Difference) -> str:
     if d.measure.endswith("_ms"):
         word = "longer" if d.delta > 0 else "shorter"
         change = f" ({d.delta / d.a:+.0%})" if d.a > 0 else ""
-        shift = f"{d.delta:+,.3g} ms [{d.low:+,.3g}, {d.high:+,.3g}]{change}"
+        shift = f"{_number(d.delta, '+')} ms [{_number(d.low, '+')}, {_number(d.high, '+')}]{change}"
         return f"{d.key} is {word}: {d.measure[:3]} {_ms(d.a)} to {_ms(d.b)}, {shift}"
     if d.measure in ("share", "share of variant"):
         what = f"variant {d.label}" if d.part == "structure" else f"{d.label} traces"

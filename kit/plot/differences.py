@@ -119,6 +119,10 @@ def _value(row: dict[str, Any], side: str) -> str:
     return (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}") + unit
 
 
+def _signed(value: float) -> str:
+    return f"{value:+,.0f}" if abs(value) >= 100 else f"{value:+.3g}"
+
+
 def trace_difference(table: Any, *, title: str | None = None, most: int = 40, width: float = WIDTH) -> Picture:
     """Return the causal positions of two traces (`kit.compare(a, b).table()`) as a tree, with the time since the cause in both.
 
@@ -172,7 +176,7 @@ def trace_difference(table: Any, *, title: str | None = None, most: int = 40, wi
                 axes,
                 max(a, b) + 0.015 * longest,
                 lane,
-                f"{row['delta_ms']:+,.3g} ms",
+                f"{_signed(row['delta_ms'])} ms",
                 "delta",
                 size=SMALL,
                 color=colour,
