@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import browser, canvases, generate, records, replay, sensors, simulation
+from benchmarks import compare as comparing
 from benchmarks.measure import Case, Summary, compare, markdown
 
 HERE = Path(__file__).parent
@@ -259,6 +260,11 @@ def replayed(rounds: int) -> str:
     return replay.section(rounds, goal, run, Case, str(capture(1_000_000)), str(stored(1_000_000)))
 
 
+def compared(rounds: int) -> str:
+    """Two runs of 1M signals compared, and calibrating."""
+    return comparing.section(stored, run, goal, markdown, rounds)
+
+
 SECTIONS: dict[str, Section] = {
     "load": loading,
     "structure": structure,
@@ -268,6 +274,7 @@ SECTIONS: dict[str, Section] = {
     "kernel": kernel,
     "simulation": simulated,
     "replay": replayed,
+    "compare": compared,
     "browser": in_the_browser,
 }
 LARGE: dict[str, Section] = {"load-10M": large, "structure-5M": growth}
