@@ -26,6 +26,7 @@ from kit.sim.invariant import shrink, watch
 from kit.sim.model import Behaviour, ModelAxon
 from kit.sim.namespace import Namespace
 from kit.sim.pathway import Pathway
+from kit.sim.recording import Recording
 from kit.sim.run import Run, RunReport
 from kit.sim.scenario import Memory, Model, Neuron, Scenario, Tools
 from kit.sim.shipped import SCENARIOS, scenario
@@ -58,6 +59,7 @@ __all__ = [
     "Neuron",
     "Pathway",
     "RecallResult",
+    "Recording",
     "RefreshEvent",
     "RetryStrategy",
     "Run",

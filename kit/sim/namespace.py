@@ -14,6 +14,7 @@ run = ns.run(until="10m")
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 from kit.cosmonapse.registry import MemoryRegistryStore, NeuronRecord
@@ -28,6 +29,7 @@ from kit.sim.engram import Engram, InMemoryEngram
 from kit.sim.envelope import Envelope
 from kit.sim.faults import Faults
 from kit.sim.model import Behaviour, ModelAxon
+from kit.sim.recording import Recording, held
 from kit.sim.registration import at_once
 from kit.sim.run import Run
 from kit.sim.synapse import STEPS_US, Fidelity, Synapse
@@ -42,7 +44,8 @@ class Namespace:
 
     Every neuron, Engram and Effector is hosted by a Dendrite of its own, of the same name, unless `dendrite=` names
     one to share; the orchestrator `desk` sends the requests of `arrivals` and keeps a registry. Nothing happens
-    before `run`, or `start` and `advance`. One thread owns it.
+    before `run`, or `start` and `advance`. One thread owns it. `recording` answers what is awaited of the real world;
+    a path where there is no file yet is where the recording of this run goes when it ends.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Namespace:
         stamp_us: tuple[int, int] = STEPS_US,
         keep: bool = True,
         spill_rows: int | None = SPILL_ROWS,
+        recording: Recording | str | Path | None = None,
     ) -> None:
         self.name = name
         self.seed = seed
@@ -65,6 +69,7 @@ class Namespace:
             latency=latency,
             stamp_us=stamp_us,
             tape=Tape(keep=keep, spill_rows=spill_rows),
+            recording=held(recording),
         )
         self.heartbeat_s = microseconds(heartbeat) / 1e6
         self.store = MemoryRegistryStore()
@@ -75,6 +80,7 @@ class Namespace:
         self.scenario: Mapping[str, Any] | None = None
         """The scenario that this was built from, as plain values."""
         self.until: Duration | None = None
+        self._recorded_to = recording
         self._started = self._finishing = self._finished = False
 
     # Who is there
@@ -280,6 +286,7 @@ class Namespace:
         self.faults.end()
         self.synapse.run(self._ended(microseconds(drain)))
         self._finished = True
+        self.synapse.outside.close(self._recorded_to)
         return Run(self)
 
     async def _ended(self, drain_us: int) -> None:

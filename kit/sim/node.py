@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from asyncio import CancelledError
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +138,8 @@ class Node:
         process = self.synapse.kernel.process
         try:
             await body
+        except CancelledError:
+            pass
         except Exception as error:
             self.synapse.errors.append((self.dendrite_id, error))
         finally:

@@ -21,10 +21,13 @@ from kit.kernel.event import Sleep
 from kit.sim.distribution import Distribution
 from kit.sim.duration import START_US, Duration, microseconds
 from kit.sim.envelope import Envelope, Json
-from kit.sim.eventloop import KernelLoop, bridged, in_force
+from kit.sim.eventloop import KernelLoop, in_force
 from kit.sim.link import Links
 from kit.sim.mint import Mint
+from kit.sim.outside import Outside
+from kit.sim.recording import Recording
 from kit.sim.tape import BATCH, Tape
+from kit.sim.task import KernelTask
 
 if TYPE_CHECKING:
     from kit.sim.node import Node
@@ -42,7 +45,8 @@ class Synapse:
 
     `fidelity` is `sdk` for what the published package does, `spec` for what its documents say (docs/simulation.md).
     `latency` delays each delivery, drawn per link and in order on it; `stamp_us` is the least and the most that
-    stamping a signal takes. All that is random comes from `seed`, a stream per purpose.
+    stamping a signal takes. All that is random comes from `seed`, a stream per purpose. What is awaited of the real
+    world is in `recording` afterwards; a `recording` that is given answers in its place.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Synapse:
         latency: Distribution | None = None,
         stamp_us: tuple[int, int] = STEPS_US,
         tape: Tape | None = None,
+        recording: Recording | None = None,
     ) -> None:
         if fidelity not in ("sdk", "spec"):
             raise ArgumentError(f"fidelity {fidelity!r} is neither 'sdk' nor 'spec'")
@@ -67,8 +72,9 @@ class Synapse:
         self._delivery = self.kernel.port(self._deliver)
         self.errors: list[tuple[str, BaseException]] = []
         """What handlers raised: the Dendrite and the error. As in the original it disturbs nobody else."""
+        self.outside = Outside(self.kernel, recording)
         self._loop = KernelLoop(  # type: ignore[abstract]
-            self.kernel, lambda error: self.errors.append(("asyncio", error))
+            self.kernel, self.outside, lambda error: self.errors.append(("asyncio", error))
         )
         self.events = 0
         """How many things have happened."""
@@ -133,7 +139,7 @@ class Synapse:
 
     def spawn(self, body: Coroutine[Any, Any, Any] | Generator[Any, Any, Any], name: str | None = None) -> Process:
         """Run a coroutine in virtual time; it may wait for what asyncio offers too."""
-        return self.kernel.spawn(bridged(self.kernel, body), name or getattr(body, "__name__", "process"))
+        return KernelTask(self._loop, self.kernel, body, name=name).process
 
     def run(self, until: "Duration | Coroutine[Any, Any, Any] | None" = None) -> Any:
         """Let virtual time pass: until a coroutine returns (its value is returned), up to a time, or to the end.
@@ -157,6 +163,11 @@ class Synapse:
                 raise KernelError(f"nothing is left to happen, and {process!r} waits")
             self.events += 1
         return process.value
+
+    @property
+    def recording(self) -> Recording:
+        """What was awaited of the real world so far, or what answers in its place."""
+        return self.outside.recording
 
     # Who is there
 
