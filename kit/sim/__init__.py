@@ -23,6 +23,7 @@ from kit.sim.experiment import Experiment, changed
 from kit.sim.faults import Fault, Faults
 from kit.sim.hooks import RefreshEvent
 from kit.sim.invariant import shrink, watch
+from kit.sim.measure import Metric
 from kit.sim.model import Behaviour, ModelAxon
 from kit.sim.namespace import Namespace
 from kit.sim.pathway import Pathway
@@ -53,6 +54,7 @@ __all__ = [
     "ImprintReceipt",
     "InMemoryEngram",
     "Memory",
+    "Metric",
     "Model",
     "ModelAxon",
     "Namespace",
