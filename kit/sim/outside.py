@@ -177,6 +177,16 @@ def _shut(held: dict[Any, None]) -> None:
         held.popitem()[0].close()
 
 
+def aside(loop: asyncio.AbstractEventLoop, until: Any) -> Any:
+    """Run a hidden loop until something is done, and return it; meanwhile no other loop runs in this thread."""
+    before = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        return loop.run_until_complete(until)
+    finally:
+        asyncio._set_running_loop(before)
+
+
 class Live:
     """A hidden asyncio loop with the real connections, and what has come over them."""
 
@@ -222,18 +232,9 @@ class Live:
                 return None
             self._arrived = self.loop.create_future()
             enough = self.loop.call_later(left, self.push, 0, "enough", None)
-            self._run(self._arrived)
+            aside(self.loop, self._arrived)
             enough.cancel()
             self._came = deque(item for item in self._came if item[0] in channels)
-
-    def _run(self, until: Any) -> Any:
-        """Run the hidden loop, with none running in this thread for so long."""
-        before = asyncio._get_running_loop()
-        asyncio._set_running_loop(None)
-        try:
-            return self.loop.run_until_complete(until)
-        finally:
-            asyncio._set_running_loop(before)
 
     def write(self, number: int, data: bytes | None) -> None:
         """Write to a connection."""
@@ -260,7 +261,7 @@ class Live:
             if transport is not None:
                 transport.close()
             return
-        self._run(self._ended())
+        aside(self.loop, self._ended())
         self.loop.close()
 
     async def _ended(self) -> None:

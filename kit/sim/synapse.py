@@ -8,6 +8,7 @@ a signal costs the same among two hundred Dendrites as among two.
 
 import gc
 import random
+import weakref
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,6 +27,7 @@ from kit.sim.link import Links
 from kit.sim.mint import Mint
 from kit.sim.outside import Outside
 from kit.sim.recording import Recording
+from kit.sim.shelf import Shelf
 from kit.sim.tape import BATCH, Tape
 from kit.sim.task import KernelTask
 
@@ -66,13 +68,15 @@ class Synapse:
         self.seed = seed
         self.fidelity = fidelity
         self.stamp_us = stamp_us
-        self.kernel = Kernel(seed=seed, start=START_US)
+        self.kernel = kernel = Kernel(seed=seed, start=START_US)
         self.tape = Tape() if tape is None else tape
         self.links = Links(self, latency)
         self._delivery = self.kernel.port(self._deliver)
         self.errors: list[tuple[str, BaseException]] = []
         """What handlers raised: the Dendrite and the error. As in the original it disturbs nobody else."""
         self.outside = Outside(self.kernel, recording)
+        self.shelf = Shelf(lambda: kernel.now, self.random("registry"))
+        weakref.finalize(self, self.shelf.close).atexit = False  # by then threads of stores are gone
         self._loop = KernelLoop(  # type: ignore[abstract]
             self.kernel, self.outside, lambda error: self.errors.append(("asyncio", error))
         )
