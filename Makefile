@@ -9,6 +9,8 @@
 #   make bench       the benchmarks
 #   make clean       remove caches and built files ($(VENV) stays)
 #
+# Tests in the browser need chromium (Debian, Ubuntu: apt-get install chromium fonts-dejavu); without it they are skipped.
+#
 # Settings: PYTHON=python3.12  VENV=.venv  JOBS=2  LAB_ARGS=--no-browser  PYTEST_ARGS='-k load'  BENCH_ARGS=...
 
 PYTHON ?= python3

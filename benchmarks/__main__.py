@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import generate, records, sensors, simulation
+from benchmarks import canvases, generate, records, sensors, simulation
 from benchmarks.measure import Case, Summary, compare, markdown
 
 HERE = Path(__file__).parent
@@ -254,6 +254,7 @@ SECTIONS: dict[str, Section] = {
     "sensors": sensor_logs,
     "kernel": kernel,
     "simulation": simulated,
+    "browser": canvases.section,
 }
 LARGE: dict[str, Section] = {"load-10M": large, "structure-5M": growth}
 

@@ -25,15 +25,19 @@ if TYPE_CHECKING:
         export,
         palette,
         plot,
+        replay,
         sim,
         syncropel,
         trace,
+        widgets,
     )
     from kit.errors import KitError
     from kit.ids import seeded
     from kit.io.report import LoadReport
     from kit.notebook.demo import demo
     from kit.notebook.namespace import Namespace
+    from kit.notebook.regression import assert_replays
+    from kit.notebook.replay import Player, Replay
     from kit.notebook.study import Study
     from kit.notebook.study import load_study as load
     from kit.notebook.study import open_study as open
@@ -47,11 +51,14 @@ __all__ = [
     "KitError",
     "LoadReport",
     "Namespace",
+    "Player",
+    "Replay",
     "Study",
     "Table",
     "Thread",
     "Trace",
     "align",
+    "assert_replays",
     "auki",
     "compare",
     "cosmonapse",
@@ -64,20 +71,25 @@ __all__ = [
     "open",
     "palette",
     "plot",
+    "replay",
     "seeded",
     "sim",
     "syncropel",
     "trace",
+    "widgets",
 ]
 
 _NAMES = {
     "KitError": ("kit.errors", "KitError"),
     "LoadReport": ("kit.io.report", "LoadReport"),
     "Namespace": ("kit.notebook.namespace", "Namespace"),
+    "Player": ("kit.notebook.replay", "Player"),
+    "Replay": ("kit.notebook.replay", "Replay"),
     "Study": ("kit.notebook.study", "Study"),
     "Table": ("kit.table", "Table"),
     "Thread": ("kit.notebook.thread", "Thread"),
     "Trace": ("kit.notebook.trace", "Trace"),
+    "assert_replays": ("kit.notebook.regression", "assert_replays"),
     "demo": ("kit.notebook.demo", "demo"),
     "load": ("kit.notebook.study", "load_study"),
     "open": ("kit.notebook.study", "open_study"),
@@ -94,9 +106,11 @@ _MODULES = {
     "export",
     "palette",
     "plot",
+    "replay",
     "sim",
     "syncropel",
     "trace",
+    "widgets",
 }
 
 

@@ -22,6 +22,7 @@
     │   └── CrashError              a process was crashed from outside
     ├── RecordingError              (LookupError) a simulation awaits what its recording does not hold
     ├── InvariantError              (AssertionError) something that must hold in a simulation does not
+    ├── DivergenceError             (AssertionError) a replayed neuron does something else than the captured one
     ├── PathwayClosedError          (RuntimeError) a trace is over, and whoever waits on it gets nothing more
     ├── EngramError                 a request to a simulated Engram
     │   ├── EngramTimeout           (TimeoutError) no answer within the deadline
@@ -60,6 +61,7 @@
     ├── InferError                  (RuntimeError) a question that was not taken
     ├── InferTimeoutError           (TimeoutError) a question that was not answered in time
     ├── ClientClosedError           (RuntimeError) a client used after close()
+    ├── ViewClosedError             (RuntimeError) a panel, player or view used after close()
     └── MissingExtraError           (ImportError) an optional library is not installed
 
 Where a protocol or a caller expects a built-in exception, the class inherits it too.
@@ -156,6 +158,14 @@ class RecordingError(KitError, LookupError):
 
 class InvariantError(KitError, AssertionError):
     """Something that must hold while a simulation runs does not; the message has the virtual time and the seed."""
+
+
+class DivergenceError(KitError, AssertionError):
+    """A replayed neuron does something else than the captured one; `replay` is the whole result."""
+
+    def __init__(self, message: str, replay: object = None) -> None:
+        super().__init__(message)
+        self.replay = replay
 
 
 class PathwayClosedError(KitError, RuntimeError):
@@ -332,6 +342,10 @@ class InferTimeoutError(KitError, TimeoutError):
 
 class ClientClosedError(KitError, RuntimeError):
     """A client was used after `close()`."""
+
+
+class ViewClosedError(KitError, RuntimeError):
+    """A panel, player or other live view was used after `close()`."""
 
 
 class ClockMappingWarning(UserWarning):

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from types import TracebackType
 
-__all__ = ["driven", "new_id", "now", "now_ms", "random_bits", "seeded", "ulid"]
+__all__ = ["driven", "driver", "new_id", "now", "now_ms", "random_bits", "seeded", "ulid"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SEEDED_START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -133,7 +133,12 @@ def driven(clock_us: Callable[[], int], bits: Callable[[int], int]) -> AbstractC
     ...     now().isoformat()
     '2001-09-09T01:46:40+00:00'
     """
-    return _Seeding(_Source(clock_us, bits))
+    return driver(clock_us, bits)()
+
+
+def driver(clock_us: Callable[[], int], bits: Callable[[int], int]) -> Callable[[], AbstractContextManager[None]]:
+    """What `driven` does, to be in force again and again: each call of the result goes on where the one before ended."""
+    return partial(_Seeding, _Source(clock_us, bits))
 
 
 def now() -> datetime:

@@ -106,6 +106,8 @@ class Kernel:
         self._heap: list[Item] = []
         self._tick = count().__next__
         self._late = count(_LATE).__next__
+        self.happened = 0
+        """How many things have happened so far."""
         self._running = False
         self._left = 0
         self._dead = 0
@@ -227,6 +229,7 @@ class Kernel:
             self._run(stop)
         finally:
             self._running = False
+            self.happened += budget - self._left
             if stop is not None and not stop.reached:
                 self._heap[:] = [item for item in self._heap if item[2] is not stop]
                 heapify(self._heap)

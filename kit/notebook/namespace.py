@@ -1,13 +1,35 @@
 """`Namespace`: the simulated namespace as a notebook user holds it."""
 
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from kit.sim.namespace import Namespace as SimulatedNamespace
+from kit.sim.scenario import Scenario
+from kit.sim.shipped import scenario as shipped
+
+if TYPE_CHECKING:
+    from kit.widgets.panel import Panel
 
 
 class Namespace(SimulatedNamespace):
-    """A simulated namespace; see `kit.sim.Namespace`. In a notebook it shows who is there."""
+    """A simulated namespace; see `kit.sim.Namespace`. In a notebook it shows who is there, and has a panel."""
+
+    _panel: "Panel | None" = None
+
+    @classmethod
+    def from_scenario(cls, scenario: Scenario | str, seed: int | str = 0, **options: Any) -> Self:
+        """Return a new namespace of a scenario, or of a shipped one by its name, such as `desk`."""
+        wanted = shipped(scenario) if isinstance(scenario, str) else scenario
+        made: Any = wanted.namespace(seed, make=cls, **options)
+        return cast("Self", made)
+
+    def panel(self) -> "Panel":
+        """Return the control panel of this namespace, and start it; the same panel each time until it is closed."""
+        from kit.widgets.panel import Panel
+
+        if self._panel is None or self._panel.closed:
+            self._panel = Panel(self)
+        return self._panel
 
     def _members(self) -> list[tuple[str, str, str]]:
         """Return name, role and capabilities or kind of everybody."""

@@ -2,6 +2,7 @@
 
 from functools import cached_property
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -17,6 +18,8 @@ from kit.trace.tree import thread_tree
 if TYPE_CHECKING:
     import networkx as nx
     from matplotlib.figure import Figure
+
+    from kit.widgets import DAG, Scene, Timeline
 
 
 class Thread:
@@ -80,6 +83,30 @@ class Thread:
         from kit import plot
 
         return plot.dag(self.graph, **{"noun": "record", **options})
+
+    def view(self, **options: Any) -> "DAG":
+        """Return the DAG to move in, in the browser; options as for `kit.widgets.DAG`."""
+        from kit import widgets
+
+        return widgets.dag_view(self._scene, follow=self.follow, noun="record", **options)
+
+    def timeline(self, **options: Any) -> "Timeline":
+        """Return the records by actor over time, to move in, in the browser; options as for `kit.widgets.Timeline`."""
+        from kit import widgets
+
+        return widgets.timeline_view(self._scene(self.follow), **options)
+
+    def to_html(self, path: str | Path, *, rows: int = 20_000) -> Path:
+        """Write the thread as one HTML file that needs no Jupyter, at most `rows` records of it, and return the path."""
+        from kit import widgets
+
+        title = f"Thread {self.id}"
+        return widgets.write_scene(path, self._scene(self.follow), self._store, self.run, title=title, rows=rows)
+
+    def _scene(self, follow: bool) -> "Scene":
+        from kit import widgets
+
+        return widgets.thread_scene(self._store, self.id, run=self.run, follow=follow, woven=self._woven)
 
     def __len__(self) -> int:
         return int(self.records.num_rows)

@@ -2,10 +2,12 @@
 
 from functools import cached_property
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from kit.notebook.difference import DrawnDifference, drawn_difference
 from kit.store.store import Store
 from kit.table import Table
 from kit.trace.critical_path import critical_events, critical_path
@@ -18,6 +20,8 @@ from kit.trace.tree import tree
 if TYPE_CHECKING:
     import networkx as nx
     from matplotlib.figure import Figure
+
+    from kit.widgets import DAG, Scene, Timeline
 
 
 class Trace:
@@ -32,6 +36,11 @@ class Trace:
         self.id: str = _root_trace(self.events, trace_id)
         self.run: str = self.events["run"][0].as_py()
         self.follow = follow
+
+    @property
+    def store(self) -> Store:
+        """The store that it is in."""
+        return self._store
 
     @cached_property
     def graph(self) -> "nx.DiGraph[str]":
@@ -71,6 +80,37 @@ class Trace:
         from kit import plot
 
         return plot.waterfall(self.spans(), **{"critical": self.critical_path(), **options})
+
+    def view(self, *, findings: Any = None, **options: Any) -> "DAG":
+        """Return the DAG to move in, in the browser; `findings` of `study.check()` are marked; options as for `kit.widgets.DAG`."""
+        from kit import widgets
+
+        return widgets.dag_view(lambda follow: self._scene(follow, findings), follow=self.follow, **options)
+
+    def timeline(self, **options: Any) -> "Timeline":
+        """Return the spans and events over time, to move in, in the browser; options as for `kit.widgets.Timeline`."""
+        from kit import widgets
+
+        return widgets.timeline_view(self._scene(self.follow), **options)
+
+    def to_html(self, path: str | Path, *, rows: int = 20_000) -> Path:
+        """Write the trace as one HTML file that needs no Jupyter, at most `rows` events of it, and return the path."""
+        from kit import widgets
+
+        title = f"Trace {self.id}"
+        return widgets.write_scene(path, self._scene(self.follow), self._store, self.run, title=title, rows=rows)
+
+    def _scene(self, follow: bool, findings: Any = None) -> "Scene":
+        from kit import widgets
+
+        found = None if findings is None else pa.table(findings)
+        return widgets.trace_scene(self._store, self.id, run=self.run, follow=follow, grown=self._grown, findings=found)
+
+    def __sub__(self, other: "Trace") -> DrawnDifference:
+        """Return what this trace has more, less, slower or faster than `other`; in a notebook it is drawn."""
+        if not isinstance(other, Trace):
+            return NotImplemented
+        return drawn_difference(self, other)
 
     def __len__(self) -> int:
         return int(self.events.num_rows)

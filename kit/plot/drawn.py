@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.collections import LineCollection, PatchCollection, PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, PathPatch, Rectangle
@@ -38,6 +38,7 @@ def drawn(figure: Figure) -> Drawn:
     - waterfall: `lanes` from the top, `spans` {id: (lane, start_ms, end_ms or None while open)}, `queued`
       {id: ms}, `endings` {id: status} of those that ended badly, `critical` [id] in the order
       in which the path meets them.
+    - lanes: `lanes` from the top, `bars` and `points` {kind: count}.
     - latency: `curves` {name: values in ms}, `marks` {name: (p50, p90, p99)}.
     - rates: `counts` {group: total}, `order` of the stack from below, `buckets` [(start in seconds, total)].
     - registry: `lanes`, `intervals` [(lane, status, from, to or None)], `silences`
@@ -217,6 +218,12 @@ def _waterfall(figure: Figure) -> Drawn:
         "endings": endings,
         "critical": critical,
     }
+
+
+def _event_lanes(figure: Figure) -> Drawn:
+    bars = {kind: len(artist.get_paths()) for kind, artist in _tagged(figure, "bars", PatchCollection)}
+    points = {kind: len(np.asarray(line.get_xdata())) for kind, line in _tagged(figure, "points", Line2D)}
+    return {"lanes": [name for _, name in _lanes(figure)], "bars": bars, "points": points}
 
 
 def _latency(figure: Figure) -> Drawn:
@@ -419,6 +426,7 @@ READERS: dict[str, Callable[[Figure], Drawn]] = {
     "dfg": _dfg,
     "frame_graph": _joins,
     "image": _image,
+    "lanes": _event_lanes,
     "latency": _latency,
     "log_rates": _log_rates,
     "logs": _logs,

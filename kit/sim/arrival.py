@@ -8,8 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kit.errors import ArgumentError, PathwayClosedError
+from kit.kernel import Scheduled
 from kit.sim.axon import several
 from kit.sim.dispatching import SELECTIONS, RetryStrategy
+from kit.sim.distribution import Distribution
 from kit.sim.duration import Duration, microseconds
 from kit.sim.envelope import Envelope, Json
 
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
 class Arrivals:
     """A stream of requests, as data.
 
-    When: `rate_per_s` for a Poisson stream, `every` for a steady one, `at` for a list of times; `burst` requests come
-    at once each time. What: a TASK for `neuron`, or for whoever has `capabilities`, or with `offer` an auction
-    (a word of `first_bid`, `lowest_cost`, `highest_confidence`); then one for each of `then`, on the same trace. The
-    last asks for a FINAL. Questions are answered by a follow-up TASK, with `answers="both"` by a discrete signal as
+    When: `rate_per_s` for a Poisson stream, `every` for a steady one, `gap` for times between two requests that are drawn, `at`
+    for a list of times; `burst` requests come at once each time. What: a TASK for `neuron`, or for whoever has
+    `capabilities`, or with `offer` an auction (a word of `first_bid`, `lowest_cost`, `highest_confidence`); then one for each of
+    `then`, on the same trace: a capability, or `@` and the name of a neuron. The last asks for a FINAL.
+    Questions are answered by a follow-up TASK, with `answers="both"` by a discrete signal as
     well. A caller who waited `timeout` for a reply stops the trace.
     """
 
@@ -44,11 +47,14 @@ class Arrivals:
     start: Duration = 0
     count: int | None = None
     receptor: str | None = None
+    gap: Distribution | None = None
 
     def __post_init__(self) -> None:
-        given = (self.rate_per_s is not None) + (self.every is not None) + bool(self.at)
+        given = (self.rate_per_s is not None) + (self.every is not None) + bool(self.at) + (self.gap is not None)
         if given != 1:
-            raise ArgumentError(f"arrivals {self.name!r}: give one of rate_per_s, every and at")
+            raise ArgumentError(f"arrivals {self.name!r}: give one of rate_per_s, every, gap and at")
+        if self.gap is not None and not (isinstance(self.gap, Distribution) and self.gap.unit and self.gap.mean > 0):
+            raise ArgumentError(f"arrivals {self.name!r}: gap={self.gap!r} is no distribution of times above 0")
         if self.rate_per_s is not None and not self.rate_per_s > 0:
             raise ArgumentError(f"arrivals {self.name!r}: rate_per_s={self.rate_per_s!r} is no rate")
         if self.every is not None and microseconds(self.every) == 0:
@@ -66,6 +72,11 @@ class Arrivals:
         if self.attempts > 1 and (self.offer is not None or self.then):
             raise ArgumentError(f"arrivals {self.name!r}: attempts= is for one TASK, not with offer= or then=")
 
+    @property
+    def usual_rate(self) -> float | None:
+        """Arrivals a second, a burst counted once; None for a list of times."""
+        return 1e6 / microseconds(self.every) if self.every is not None else self.rate_per_s
+
     def gaps(self, rng: random.Random) -> Iterator[int]:
         """Yield the microseconds from one arrival to the next, the first from the start of the simulation."""
         begin = microseconds(self.start)
@@ -76,6 +87,11 @@ class Arrivals:
             yield begin + microseconds(self.every)
             while True:
                 yield microseconds(self.every)
+        elif self.gap is not None:
+            draw = self.gap.sampler(rng)
+            yield begin + round(draw() * 1e6)
+            while True:
+                yield round(draw() * 1e6)
         else:
             mean = 1e6 / (self.rate_per_s or 1)
             yield begin + round(rng.expovariate(1) * mean)
@@ -94,6 +110,11 @@ class Caller:
         self.started = self.completed = self.failed = self.timed_out = self.unserved = 0
         self.latencies_us = array("q")
         self.open = True
+        self.rate_per_s = arrivals.usual_rate
+        """Arrivals a second as it is now; None for a list of times."""
+        self._next: Scheduled | None = None
+        self._rest = 0.0
+        """Microseconds to the next arrival at the usual rate, while the rate is 0."""
         self._node = node
         self._gaps = arrivals.gaps(node.synapse.random(f"arrivals/{arrivals.name}"))
         self._timeout_s = microseconds(arrivals.timeout) / 1e6
@@ -113,7 +134,33 @@ class Caller:
             return
         gap = next(self._gaps, None)
         if gap is not None:
-            self._node.synapse.kernel.call(gap, self._arrive)
+            self._wait(gap)
+
+    def _wait(self, gap_us: float) -> None:
+        """Schedule the next arrival, after what is a gap at the usual rate."""
+        usual, rate = self.arrivals.usual_rate, self.rate_per_s
+        if rate == 0:
+            self._next, self._rest = None, gap_us
+            return
+        gap = gap_us if usual is None or rate is None or rate == usual else gap_us * usual / rate
+        self._next = self._node.synapse.kernel.call(round(gap), self._arrive)
+
+    def retime(self, rate_per_s: float) -> None:
+        """Have so many arrivals a second from here on, 0 for none; what is left of the present gap shrinks or grows.
+
+        That is exact for a Poisson stream, which has no memory. ArgumentError for a list of times or a negative rate.
+        """
+        usual, before = self.arrivals.usual_rate, self.rate_per_s
+        if usual is None or before is None:
+            raise ArgumentError(f"arrivals {self.arrivals.name!r} come at given times and have no rate to change")
+        if not 0 <= rate_per_s < float("inf"):
+            raise ArgumentError(f"arrivals {self.arrivals.name!r}: rate_per_s={rate_per_s!r} is no rate, from 0 on")
+        waiting, self._next = self._next, None
+        self.rate_per_s = float(rate_per_s)
+        if waiting is not None and waiting.cancel():
+            self._wait((waiting.time - self._node.synapse.kernel.now) * before / usual)
+        elif before == 0:
+            self._wait(self._rest)
 
     def _arrive(self) -> None:
         if not self.open:
@@ -121,7 +168,7 @@ class Caller:
         for _ in range(self.arrivals.burst):
             if not self._node.down and (self.arrivals.count is None or self.started < self.arrivals.count):
                 self.started += 1
-                self._node.spawn(self._request(self.started), f"request {self.arrivals.name} {self.started}")
+                self._node.spawn(partial(self._request, self.started), f"request {self.arrivals.name} {self.started}")
         self._schedule()
 
     @property
@@ -139,6 +186,8 @@ class Caller:
         for stage, capabilities in enumerate(stages):
             last = stage == len(stages) - 1
             neuron = arrivals.neuron if stage == 0 else None
+            if stage and capabilities[0].startswith("@"):
+                neuron, capabilities = capabilities[0][1:], ()
             input: Json = {"q": f"{arrivals.name} {number}"}
             if reply is not None:
                 input["previous"] = reply.payload["output"]

@@ -121,7 +121,7 @@ class Axon:
 
     def begin(self, node: "Dendrite", task: Envelope, job: Job) -> None:
         """Start on a task; the reply is published when it is there."""
-        process = node.spawn(self._worked(node, task, job), self.neuron_id, task)
+        process = node.spawn(partial(self._worked, node, task, job), self.neuron_id, task)
         job.cancel = partial(node.kill, process)
 
     async def _worked(self, node: "Dendrite", task: Envelope, job: Job) -> None:
@@ -147,6 +147,7 @@ class Axon:
             raw = await settled(self.neuron_fn(input, context, **node.tools_for(self, task, self.wants)))
             return self._recognised(raw)
         except Exception as error:
+            node.synapse.note(self.neuron_id, task, error)
             return "ERROR", {"code": "NEURON_EXCEPTION", "message": str(error), "recoverable": False}
 
     async def _context(self, reference: str | None) -> Any:

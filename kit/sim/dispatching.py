@@ -391,6 +391,10 @@ class Dispatching(Hooks):
             return decision
         return await event  # type: ignore[no-any-return]
 
+    def awaits(self, signal_id: str) -> bool:
+        """Whether somebody here waits for the decision on a question."""
+        return signal_id in self._undecided
+
     def decided(self, envelope: Envelope) -> None:
         """An answer to a question came."""
         if envelope.parent_id is None:

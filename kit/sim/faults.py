@@ -229,6 +229,33 @@ class Faults:
         return found[:1]
 
 
+def by_hand(kind: Kind, target: str | None, nodes: "Mapping[str, Dendrite]", **options: Any) -> Fault:
+    """Return a fault that strikes one target: what that means depends on the kind.
+
+    Of deliveries it strikes those to the target, without one all; a partition parts the target from everybody else.
+    """
+    if kind == "partition":
+        if target is None or target not in nodes:
+            raise ArgumentError(f"partition: nobody is called {target!r}; there are {', '.join(nodes)}")
+        return Fault(kind, groups=((target,), tuple(name for name in nodes if name != target)), **options)
+    if kind == "poison":
+        return Fault(kind, target, types=("TASK", "TASK_AWARDED"), **options)
+    if kind in OF_DELIVERIES:
+        return Fault(kind, receiver=target, **options)
+    return Fault(kind, target, **options)
+
+
+def targets(kind: str, nodes: "Mapping[str, Dendrite]") -> tuple[str, ...]:
+    """Return who can be the target of a fault of a kind."""
+    if kind in ("engram", "effector"):
+        return tuple(name for node in nodes.values() for name in getattr(node, f"{kind}s"))
+    if kind == "poison":
+        return tuple(name for node in nodes.values() for name in node.axons)
+    if kind in OF_A_DENDRITE:
+        return tuple(dict.fromkeys([*(name for node in nodes.values() for name in node.axons), *nodes]))
+    return tuple(nodes)
+
+
 def _delivery(kind: Kind, p: float, **options: Any) -> Fault:
     types = tuple(options.pop("types", ()))
     return Fault(kind, p=p, types=types, **options)

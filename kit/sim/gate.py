@@ -47,10 +47,18 @@ class Gate:
     def leave(self) -> None:
         """A job is through."""
         self.busy -= 1
+        self._admit()
+
+    def _admit(self) -> None:
         while self.waiting and self.busy < self.limit:
             job, begin = self.waiting.popleft()
             if not job.over:
                 self.enter(job, begin)
+
+    def resize(self, limit: int | None) -> None:
+        """Let another number in from here on; who is inside stays."""
+        self.limit = sys.maxsize if limit is None else limit
+        self._admit()
 
     def reset(self) -> None:
         """Everybody is out, and nobody waits."""

@@ -15,7 +15,7 @@ run = ns.run(until="10m")
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kit.cosmonapse.registry import MemoryRegistryStore, NeuronRecord, RegistryStore
 from kit.errors import ArgumentError, KernelError
@@ -33,6 +33,9 @@ from kit.sim.recording import Recording, held
 from kit.sim.run import Run
 from kit.sim.synapse import STEPS_US, Fidelity, Synapse
 from kit.sim.tape import SPILL_ROWS, Tape
+
+if TYPE_CHECKING:
+    from kit.sim.control import Controller
 
 DRAIN_STEP_US = 100_000
 Part = TypeVar("Part", Arrivals, Behaviour)
@@ -82,6 +85,8 @@ class Namespace:
         """The scenario that this was built from, as plain values."""
         self.until: Duration | None = None
         self._recorded_to = recording
+        self.control: Controller | None = None
+        """Who drives it by hand, and knows what was done."""
         self._started = self._finishing = self._finished = False
 
     # Who is there

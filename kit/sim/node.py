@@ -3,7 +3,8 @@
 import inspect
 import re
 from asyncio import CancelledError
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kit.cosmonapse.signal import Signal
@@ -126,18 +127,21 @@ class Node:
 
     # Processes
 
-    def spawn(self, body: Coroutine[Any, Any, Any], name: str, task: Envelope | None = None) -> Process:
-        """Run a coroutine that ends with this Dendrite; what it raises is kept in `synapse.errors`."""
-        process = self.synapse.spawn(self._guarded(body), name)
+    def spawn(self, verb: Callable[[], Coroutine[Any, Any, Any]], name: str, task: Envelope | None = None) -> Process:
+        """Run the coroutine that `verb` returns; it ends with this Dendrite, what it raises is kept in `synapse.errors`.
+
+        It is made when its turn comes: a simulation that stands still, and is dropped, leaves none that never began.
+        """
+        process = self.synapse.spawn(self._guarded(verb), name)
         if task is not None:
             process.ambient = (self, task.trace_id, task.id)  # type: ignore[attr-defined]
         self._processes[process] = None
         return process
 
-    async def _guarded(self, body: Coroutine[Any, Any, Any]) -> None:
+    def _guarded(self, verb: Callable[[], Coroutine[Any, Any, Any]]) -> Generator[Any, Any, None]:
         process = self.synapse.kernel.process
         try:
-            await body
+            yield from verb().__await__()
         except CancelledError:
             pass
         except Exception as error:
@@ -154,6 +158,10 @@ class Node:
 
     def call(self, function: Callable[..., Any], *args: Any) -> None:
         """Call a function of the user; where it is a coroutine function, a process of its own runs it."""
+        name = getattr(function, "__name__", "handler")
+        if inspect.iscoroutinefunction(function):
+            self.spawn(partial(function, *args), name)
+            return
         try:
             made = function(*args)
         except CrashError:
@@ -162,7 +170,7 @@ class Node:
             self.synapse.errors.append((self.dendrite_id, error))
             return
         if inspect.iscoroutine(made):
-            self.spawn(made, getattr(function, "__name__", "handler"))
+            self.spawn(lambda: made, name)
 
     # Emitting
 

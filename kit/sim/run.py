@@ -14,6 +14,7 @@ from pydantic_core import to_json
 
 from kit.schema import arrow
 from kit.sim.model import ModelAxon
+from kit.sim.tape import read
 from kit.table import Table
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class Run:
         self.virtual_s = namespace.now_s
         self.until = namespace.until
         """The time it was told to run to; None where it was driven in another way."""
+        self.control = None if namespace.control is None else namespace.control.log
+        """What was done by hand and when, where a Controller or a panel drove it; else None."""
         self.events = namespace.synapse.events
         """How many things happened: deliveries, timers, steps of functions."""
         self.recording = namespace.synapse.recording
@@ -77,6 +80,7 @@ class Run:
         self._tape = namespace.synapse.tape
         self.digest = self._tape.digest
         self._count = len(self._tape)
+        self._parts = self._tape.parts()
         self.report = self._reported(namespace)
 
     def __len__(self) -> int:
@@ -88,12 +92,7 @@ class Run:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the signals in batches, for what is larger than memory."""
-        left = self._count
-        for batch in self._tape.batches():
-            if left <= 0:
-                return
-            yield batch.slice(0, left)
-            left -= batch.num_rows
+        yield from read(self._parts)
 
     @property
     def signals(self) -> Table:
@@ -119,6 +118,8 @@ class Run:
         told["recording"] = None
         if len(self.recording):
             told["recording"] = self.recording.save(target.with_name(f"{target.name}.recording.jsonl")).name
+        if self.control is not None:
+            told["control"] = self.control.as_json()
         beside(target).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         return target
 

@@ -51,7 +51,7 @@ class Serving(Node):
                 return
             self._tell_hits(engram, asked, hits)
         else:
-            self.spawn(self._recall_served(engram, asked), "recall")
+            self.spawn(partial(self._recall_served, engram, asked), "recall")
 
     async def _recall_served(self, engram: Engram, asked: Envelope) -> None:
         names = ("filters", "context_ref", "deadline_ms", "min_confidence")
@@ -82,7 +82,7 @@ class Serving(Node):
                 engram, asked, engram.write(payload["op"], payload["entry"], key, asked.id, asked.trace_id)
             )
         else:
-            self.spawn(self._imprint_served(engram, asked), "imprint")
+            self.spawn(partial(self._imprint_served, engram, asked), "imprint")
 
     async def _imprint_served(self, engram: Engram, asked: Envelope) -> None:
         payload = asked.payload
@@ -118,7 +118,7 @@ class Serving(Node):
         payload = asked.payload
         outcome = effector.begin(payload["tool"], payload.get("args") or {}, payload.get("call_id"), asked.trace_id)
         if inspect.isawaitable(outcome):
-            self.spawn(self._call_served(effector, asked, outcome), "tool")
+            self.spawn(partial(self._call_served, effector, asked, outcome), "tool")
         else:
             self._tell_outcome(effector, asked, outcome)
 

@@ -6,19 +6,21 @@ address of the signal, by its trace and by what they have handlers for, and not 
 a signal costs the same among two hundred Dendrites as among two.
 """
 
-import gc
 import random
+import sys
 import weakref
-from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import to_json
 
 from kit import ids
 from kit.errors import ArgumentError, KernelError
-from kit.kernel import Kernel, Process
+from kit.kernel import Kernel, Port, Process
 from kit.kernel.event import Sleep
+from kit.sim.collector import seldom_collected
 from kit.sim.distribution import Distribution
 from kit.sim.duration import START_US, Duration, microseconds
 from kit.sim.envelope import Envelope, Json
@@ -28,6 +30,7 @@ from kit.sim.mint import Mint
 from kit.sim.outside import Outside
 from kit.sim.recording import Recording
 from kit.sim.shelf import Shelf
+from kit.sim.tap import Raised, Tapped
 from kit.sim.tape import BATCH, Tape
 from kit.sim.task import KernelTask
 
@@ -36,8 +39,7 @@ if TYPE_CHECKING:
 
 Fidelity = Literal["sdk", "spec"]
 NOBODY: "tuple[Node, ...]" = ()
-GC_EVERY = 100_000
-"""New objects between two looks of the garbage collector, during a run."""
+KEPT_ERRORS = 20
 STEPS_US = (9, 160)
 """Least and most microseconds that a Dendrite takes to stamp a signal (spec/cosmonapse.md 5.14)."""
 
@@ -71,7 +73,9 @@ class Synapse:
         self.kernel = kernel = Kernel(seed=seed, start=START_US)
         self.tape = Tape() if tape is None else tape
         self.links = Links(self, latency)
-        self._delivery = self.kernel.port(self._deliver)
+        self._delivery: Port | Tapped = self.kernel.port(self._deliver)
+        self._port = self._delivery
+        self._taps: list[Callable[[Envelope], object]] = []
         self.errors: list[tuple[str, BaseException]] = []
         """What handlers raised: the Dendrite and the error. As in the original it disturbs nobody else."""
         self.outside = Outside(self.kernel, recording)
@@ -80,8 +84,9 @@ class Synapse:
         self._loop = KernelLoop(  # type: ignore[abstract]
             self.kernel, self.outside, lambda error: self.errors.append(("asyncio", error))
         )
-        self.events = 0
-        """How many things have happened."""
+        self.raised: deque[Raised] = deque(maxlen=KEPT_ERRORS)
+        """The exceptions that neurons raised last; each became an ERROR, which has only their message."""
+        self._ids = ids.driver(self.stamp, self.random("kit ids").getrandbits)
         self._mint = Mint(self.random("ids"))
         self._last_us = START_US
         self._nodes: list[Node] = []
@@ -151,21 +156,70 @@ class Synapse:
         Ids and times that `kit` makes meanwhile are those of the simulation.
         """
         with ExitStack() as stack:
-            stack.enter_context(ids.driven(self.stamp, self.random("kit ids").getrandbits))
-            stack.enter_context(_seldom_collected())
-            stack.enter_context(in_force(self._loop))
+            self._enter(stack)
             if isinstance(until, Coroutine):
                 return self._run_to(self.spawn(until, "main"))
-            happened = self.kernel.run(None if until is None else START_US + microseconds(until))
-            self.events += happened
-            return happened
+            return self.kernel.run(None if until is None else START_US + microseconds(until))
+
+    def slice(
+        self, until_us: int | None = None, events: int = sys.maxsize, enough: Callable[[], bool] | None = None
+    ) -> int:
+        """Let virtual time pass for a while, and return how many things happened; how it is sliced changes nothing.
+
+        Up to the time `until_us`, in microseconds since 1970, which it is afterwards unless `events` things happened
+        before, or `enough()` was true after one of them.
+        """
+        with ExitStack() as stack:
+            self._enter(stack)
+            if enough is None:
+                return self.kernel.run(until_us, events)
+            for happened in range(events):
+                due = self.kernel.peek()
+                if due is None or (until_us is not None and due > until_us):
+                    if until_us is not None:
+                        self.kernel.run(until_us)
+                    return happened
+                self.kernel.run(events=1)
+                if enough():
+                    return happened + 1
+            return events
+
+    def _enter(self, stack: ExitStack) -> None:
+        """Make ids, times and asyncio those of the simulation."""
+        stack.enter_context(self._ids())
+        stack.enter_context(seldom_collected())
+        stack.enter_context(in_force(self._loop))
+
+    def note(self, neuron: str, task: Envelope, error: BaseException) -> None:
+        """Keep what a neuron raised."""
+        self.raised.append(Raised(neuron, task, self.kernel.now, error))
+
+    @property
+    def events(self) -> int:
+        """How many things have happened."""
+        return self.kernel.happened
+
+    def tap(self, function: Callable[[Envelope], object]) -> Callable[[], None]:
+        """Call a function with every signal from here on, at once as it is sent; the result ends that.
+
+        It must not change anything. Delivery is not changed by it, so runs with and without a tap are the same.
+        """
+        self._taps.append(function)
+        self._delivery = Tapped(self._port, self._taps)
+
+        def end() -> None:
+            if function in self._taps:
+                self._taps.remove(function)
+            if not self._taps:
+                self._delivery = self._port
+
+        return end
 
     def _run_to(self, process: Process) -> Any:
         """Let things happen one by one until a process is over, and return what it returned."""
         while not process.done:
             if not self.kernel.step():
                 raise KernelError(f"nothing is left to happen, and {process!r} waits")
-            self.events += 1
         return process.value
 
     @property
@@ -367,17 +421,6 @@ class Synapse:
 
     def __repr__(self) -> str:
         return f"<Synapse, seed {self.seed!r}, {self.now_s:g} s, {len(self.tape):,} signals>"
-
-
-@contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """Let the garbage collector look less often: many young objects live as long as their batch, and it took a fifth of a run."""
-    before = gc.get_threshold()
-    gc.set_threshold(max(before[0], GC_EVERY) if before[0] else 0, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 class _Group:

@@ -4,7 +4,7 @@ import hashlib
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import repeat
 from operator import attrgetter
 from pathlib import Path
@@ -71,13 +71,12 @@ class Tape:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield all signals as rows of the table `signals`, from files and from memory."""
-        for path in self._files:
-            with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(BATCH):
-                    yield batch.cast(_SCHEMA)
-        yield from self._batches
-        if self.rows and self._keep:
-            yield _batch(_columns(self.rows), self.sealed)
+        yield from read(self.parts())
+
+    def parts(self) -> list[Path | pa.RecordBatch]:
+        """Return where all signals so far are: files, then batches. It stays as it is while the run goes on."""
+        last = [_batch(_columns(self.rows), self.sealed)] if self.rows and self._keep else []
+        return [*self._files, *self._batches, *last]
 
     @property
     def digest(self) -> str:
@@ -91,6 +90,17 @@ class Tape:
     def spilled(self) -> int:
         """How many files the tape was written to so far."""
         return len(self._files)
+
+
+def read(parts: Iterable[Path | pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the batches of what `Tape.parts` returned."""
+    for part in parts:
+        if isinstance(part, Path):
+            with pq.ParquetFile(part) as file:
+                for batch in file.iter_batches(BATCH):
+                    yield batch.cast(_SCHEMA)
+        else:
+            yield part
 
 
 Columns = dict[str, list[str | None]]
