@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kit.compare.distance import Distance, distances
-from kit.compare.permutation import Blocks, blocks, discoveries, p_values, resampled, sums
+from kit.compare.permutation import MOST_BLOCKS, Blocks, blocks, discoveries, p_values, resampled, sums
 from kit.compare.profile import Counted, Profile, Timed, both
 from kit.errors import ArgumentError
 from kit.table import Table
@@ -200,7 +200,7 @@ def compared(a: Profile, b: Profile, *, alpha: float = ALPHA, seed: int = 0) -> 
             )
         )
     notes = [*a.notes, *b.notes]
-    if parts.length > 1 and parts.length > math.ceil(max(len(a), len(b)) / 400):
+    if parts.length > 1 and parts.length > math.ceil(max(len(a), len(b)) / MOST_BLOCKS):
         notes.append(f"neighbouring traces depend on each other: tested in blocks of {parts.length} traces")
     if parts.short:
         notes.append(

@@ -14,7 +14,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-MOST_BLOCKS = 400
+MOST_BLOCKS = 250
 """Blocks of a run: with more traces a block holds more of them, which costs no power worth naming."""
 FEWEST_BLOCKS = 10
 SPAN = 8

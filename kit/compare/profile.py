@@ -24,7 +24,8 @@ CHECKED = 300_000
 """Signals up to which conformance is compared without being asked for: the rules take several times as long as all else."""
 NAMED = 6
 """Activities of a variant that its name shows."""
-GRAM = 3
+VARIANTS = 100
+"""The most frequent variants, which are compared one by one."""
 
 GAPS = (
     (("missing_parent",), "signals whose cause is not in the capture have no edge"),
@@ -188,11 +189,11 @@ def _structure(made: Profile, grown: Forest, place: Ints) -> None:
         shown = [names[code] for code in kind[at : min(until, at + NAMED)].tolist()]
         more = f" > … {until - at} events" if until - at > NAMED else ""
         word = f"{int(values[number]):016x}"
-        if counts[number] < 2 and len(made.variants) > 200:
+        if counts[number] < 2 and len(made.variants) > VARIANTS // 2:
             break
         made.variants[word] = " > ".join(shown) + more
         _add(made, "structure", "share of variant", word, np.flatnonzero(inverse == number))
-        if len(made.variants) >= 400:
+        if len(made.variants) >= VARIANTS:
             break
     walked = order[parent[order] >= 0]
     pair = grown.type[parent[walked]] * len(names) + grown.type[walked]
