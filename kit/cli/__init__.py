@@ -1,12 +1,12 @@
 """The command line: `kit load`, `report`, `traces`, `trace`, `verify`, `threads`, `thread`, `check`, `sql`, `logs`,
 `pose`, `align`, `crosscheck`, `mcap`, `export`, `share`, `demo`, `mock-kernel`,
-`simulate`, `compare`, `calibrate`, `what-if`; see docs/cli.md.
+`simulate`, `replay`, `compare`, `calibrate`, `what-if`; see docs/cli.md.
 
 Exit codes: 0 clean, 1 findings (lines in quarantine, a damaged source, a broken rule), 2 bad use, input or output.
 Answers go to standard output, all else to standard error. What a command works with is imported when it runs.
 """
 
-from kit.cli import analyse, compare, files, records, sensors, serve, share, shipped, simulate
+from kit.cli import analyse, compare, files, records, replay, sensors, serve, share, shipped, simulate
 from kit.cli.app import app, main
 
 __all__ = ["app", "main"]
@@ -31,6 +31,7 @@ for _command in (
     shipped.demo,
     shipped.datasets,
     simulate.simulate,
+    replay.replay,
     compare.compare,
     compare.calibrate,
 ):

@@ -13,6 +13,7 @@ from kit.store.store import Store
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from kit.plot.style import Picture
     from kit.sim import Axon
     from kit.widgets.player import Playing
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class Player(replaying.Player):
     """Plays captured events into a sink; see `kit.replay.Player`. In a notebook it shows its timeline."""
 
-    def plot(self, **options: Any) -> "Figure":
+    def plot(self, **options: Any) -> "Picture":
         """Return the density of events over time, and where the player stands; options as for `kit.plot.timeline`."""
         from kit import plot
 

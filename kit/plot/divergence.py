@@ -73,7 +73,7 @@ def divergence(steps: Any, *, title: str | None = None, width: float = WIDTH) ->
     axes.set(xlim=(0, inner), ylim=(-tall, 0))
     titled(picture, title or _title(rows))
     legend(picture, keys, 0.38)
-    half = (inner - 0.34 - 0.5) / 2
+    half = (inner - 0.34 - 0.5 - 0.04) / 2
     left, right = 0.34, 0.34 + half + 0.5
     for at, name in ((left, "recorded"), (right, "replayed")):
         write(axes, at, 0.1, name, f"head:{name}", size=SMALL, color=palette.MUTED)

@@ -50,6 +50,9 @@ def drawn(figure: Figure) -> Drawn:
     - trajectory: `way` [(x, y)], `start`, `end`, `headings` in radians, `marks` {label: [(x, y)]}, `notes`.
     - image: `pixels` as an array, `boxes` [(text, left, top, width, height)]; scan: `points` [(x, y)].
     - motion: `lines` {name of the axis: [(second, value)]}, `marks` {label: [second]}, `notes`.
+    - divergence: `rows` [(recorded, replayed)] of names, None where there is nothing, `agree` [place], `parts` the count of
+      marked rows, `reason`.
+    - timeline: `events` {family: bars}, `now` in the unit of the axis or None, `breaks` in it.
     - cost: `lanes`, `tokens_in`, `tokens_out`, `usd` by lane, `histogram` [(lower, upper, count)] in USD.
 
     Times are measured from the start of the axis. Raises ArgumentError for a figure that the kit did not
@@ -418,12 +421,50 @@ def _scan(figure: Figure) -> Drawn:
     return {"points": [point for _, line in _tagged(figure, "points", Line2D) for point in _points(line)]}
 
 
+def _divergence(figure: Figure) -> Drawn:
+    names = {
+        side: {int(rest.split(":")[0]): text.get_text() for rest, text in _tagged(figure, side, Text) if "name" in rest}
+        for side in ("recorded", "replayed")
+    }
+    places = [int(rest) for rest, _ in _tagged(figure, "recorded", FancyBboxPatch)]
+    return {
+        "rows": [(names["recorded"].get(place), names["replayed"].get(place)) for place in places],
+        "agree": [int(rest) for rest, _ in _tagged(figure, "same", Line2D)],
+        "parts": len(_tagged(figure, "parts", Line2D)),
+        "reason": " ".join(text.get_text() for _, text in _tagged(figure, "reason", Text)),
+    }
+
+
+def _timeline(figure: Figure) -> Drawn:
+    bars = [rest for rest, _ in _tagged(figure, "events", Rectangle)]
+    now = [float(np.asarray(line.get_xdata())[0]) for _, line in _tagged(figure, "now", Line2D)]
+    breaks = [float(np.asarray(line.get_xdata())[0]) for _, line in _tagged(figure, "break", Line2D)]
+    return {"events": {name: bars.count(name) for name in bars}, "now": now[0] if now else None, "breaks": breaks}
+
+
+def _marks(figure: Figure) -> Drawn:
+    """Return the place along x of each mark and the ends of each bar, by label; and names in the order of their lanes."""
+    marks = {label: _points(line)[0][0] for label, line in _tagged(figure, "mark", Line2D) if _points(line)}
+    bars = [*_tagged(figure, "interval", Line2D), *_tagged(figure, "range", Line2D)]
+    return {
+        "marks": marks,
+        "bars": {label: (_points(line)[0][0], _points(line)[-1][0]) for label, line in bars if _points(line)},
+        "lanes": [text.get_text().strip() for _, text in _tagged(figure, "lane-name", Text)],
+    }
+
+
+def _calibration(figure: Figure) -> Drawn:
+    return {word: {label: _points(line) for label, line in _tagged(figure, word, Line2D)} for word in ("seen", "made")}
+
+
 READERS: dict[str, Callable[[Figure], Drawn]] = {
+    "calibration": _calibration,
     "clock_graph": _joins,
     "clock_offsets": _clock_offsets,
     "cost": _cost,
     "dag": _dag,
     "dfg": _dfg,
+    "differences": _marks,
     "frame_graph": _joins,
     "image": _image,
     "lanes": _event_lanes,
@@ -434,6 +475,10 @@ READERS: dict[str, Callable[[Figure], Drawn]] = {
     "rates": _rates,
     "registry": _registry,
     "scan": _scan,
+    "trace_difference": _marks,
     "trajectory": _trajectory,
     "waterfall": _waterfall,
+    "divergence": _divergence,
+    "timeline": _timeline,
+    "what_if": _marks,
 }

@@ -38,7 +38,8 @@ def part(
     `done` are the steps of the new neuron; `stopped_at` is the id of one that had no recorded answer. A task without a
     reply in the capture (stopped, or cut off) is compared as far as the capture goes.
     """
-    before, keys = work.steps, [key_of(step, ignore) for step in work.steps]
+    before = work.steps
+    keys = [key_of(step, ignore) for step in before]
     now = [key_of(step, ignore) for step in done]
     agreed = 0
     for was, other in zip(keys, now, strict=False):

@@ -2,7 +2,6 @@
 
 import json
 from fnmatch import fnmatchcase
-from functools import cached_property
 from typing import Any
 
 import orjson
@@ -25,6 +24,8 @@ VERBS = {
 class Step:
     """A request, a remark or the reply of a neuron at work on a task. Times are microseconds since 1970."""
 
+    __slots__ = ("_key", "about", "at_us", "id", "kind", "payload", "to", "to_type")
+
     def __init__(
         self, kind: str, to: str | None, to_type: str | None, payload: dict[str, Any], id: str, at_us: int | None
     ) -> None:
@@ -34,11 +35,16 @@ class Step:
         self.payload = payload
         self.id = id
         self.at_us = at_us
+        self.about = (kind, to, to_type, payload.get("tool") if kind == "TOOL_CALL" else None)
+        """Whom it is for, and of a tool call which tool."""
+        self._key: tuple[Any, ...] | None = None
 
     @property
-    def about(self) -> tuple[str, str | None, str | None, Any]:
-        """Whom it is for, and of a tool call which tool."""
-        return self.kind, self.to, self.to_type, self.payload.get("tool") if self.kind == "TOOL_CALL" else None
+    def key(self) -> tuple[Any, ...]:
+        """What two equal steps have in common."""
+        if self._key is None:
+            self._key = (self.about, canonical(self.content))
+        return self._key
 
     @property
     def target(self) -> str:
@@ -54,10 +60,12 @@ class Step:
         verb = VERBS.get(self.kind, f"says {self.kind}")
         return f"{verb} {self.target}" if self.target else verb
 
-    @cached_property
+    @property
     def content(self) -> dict[str, Any]:
         """The payload without what differs from run to run."""
-        dropped = VOLATILE.get(self.kind, ())
+        dropped = VOLATILE.get(self.kind)
+        if dropped is None or not any(name in self.payload for name in dropped):
+            return self.payload
         return {name: value for name, value in self.payload.items() if name not in dropped}
 
     def __repr__(self) -> str:
@@ -66,8 +74,7 @@ class Step:
 
 def key_of(step: Step, ignore: tuple[str, ...] = ()) -> tuple[Any, ...]:
     """Return what two equal steps have in common; `ignore` are patterns of paths in the payload, as `args.*.stamp`."""
-    content = without(step.content, ignore) if ignore else step.content
-    return (*step.about, canonical(content))
+    return (step.about, canonical(without(step.content, ignore))) if ignore else step.key
 
 
 def canonical(value: Any) -> bytes:

@@ -10,11 +10,11 @@ import orjson
 
 from kit.errors import ArgumentError
 from kit.replay.comparison import Divergence, part
-from kit.replay.content import Step, key_of
+from kit.replay.content import Step
+from kit.replay.garbage import uncollected
 from kit.replay.outcome import Replay, Track
-from kit.replay.recording import REPLIES, REQUESTS, SAID, Answer, Pool, Work, recording
+from kit.replay.recording import REPLIES, REQUESTS, SAID, Answer, Pool, Recording, Work, recording
 from kit.sim import Axon, Dendrite, Effector, Engram, ImprintReceipt, Namespace
-from kit.sim.duration import START_US
 from kit.sim.envelope import Envelope
 from kit.store.store import Store
 
@@ -23,6 +23,9 @@ MISSES = ("stop", "live", "model")
 WAYS = ("content", "elsewhere", "position", "live", "model", "silent", "missed")
 """How a request was answered, see `replay`."""
 PATIENCE_US = 60_000_000
+"""How long the last task may take longer than any did."""
+LEAD_US = 1000
+"""When the first task is sent: everybody has started."""
 RECEIPT = {item.name for item in fields(ImprintReceipt)}
 DEFAULTS: dict[str, dict[str, Any]] = {
     "RECALLED": {"hits": [], "truncated": False},
@@ -67,7 +70,8 @@ def replay(
     if isinstance(ignore, str):
         raise ArgumentError(f"ignore={ignore!r}: give a list, [{ignore!r}]")
     wanted = named(neurons)
-    recorded = recording(store, wanted, run=run, traces=traces)
+    with uncollected():
+        recorded = recording(store, wanted, run=run, traces=traces)
     ns = Namespace("replay", seed=seed, heartbeat=0, stamp_us=(1, 1))
     theatre = Theatre(ns, recorded.works, wanted, miss, live or {}, seed)
     for kind, address in sorted(recorded.addresses):
@@ -75,18 +79,24 @@ def replay(
         ns.synapse.add(table, address, theatre)
     for name, given in wanted.items():
         _host(ns, name, given, recorded.capabilities.get(name, ()), context)
+    _perform(ns, theatre, recorded)
+    with uncollected():
+        return _judged(theatre, recorded, tuple(ignore), tuple(wanted))
+
+
+def _perform(ns: Namespace, theatre: "Theatre", recorded: Recording) -> None:
+    """Let all tasks be done, each at its time."""
     ns.start()
     first = min((work.at_us for work in recorded.works), default=0)
+    call = ns.synapse.kernel.call
     for work in recorded.works:
         if work.within is None:
-            ns.synapse.kernel.call(max(1, work.at_us - first + 1000), theatre.send, work)
+            call(max(1, work.at_us - first + LEAD_US), theatre.send, work)
     for us, line in recorded.interrupts:
-        ns.synapse.kernel.call(max(1, us - first + 1000), theatre.interrupt, line)
-    last = max((work.at_us for work in recorded.works), default=0)
-    last = max([last, *(us for us, _ in recorded.interrupts)])
+        call(max(1, us - first + LEAD_US), theatre.interrupt, line)
+    last = max([first, *(work.at_us for work in recorded.works), *(us for us, _ in recorded.interrupts)])
     slowest = max((_span_us(work) for work in recorded.works), default=0)
     ns.synapse.run((last - first + slowest + PATIENCE_US) / 1e6)
-    return _judged(theatre, recorded.works, recorded.run, tuple(recorded.notes), tuple(ignore), tuple(wanted))
 
 
 def named(neurons: "Neurons | Callable[..., Any] | Axon") -> "dict[str, Callable[..., Any] | Axon]":
@@ -223,11 +233,11 @@ class Theatre(Dendrite):
     def _recorded(self, work: Work, step: Step) -> tuple[str, list[Answer], Step | None]:
         """Return how a request is answered, with what, and the captured request it stands for."""
         used = self._used[work.task_id]
-        key, about = key_of(step), step.about
+        key, about = step.key, step.about
         nth = self._asked[work.task_id, about]
         self._asked[work.task_id, about] += 1
         alike = [own for own in work.steps if own.about == about]
-        same = next((own for own in alike if own.id not in used and key_of(own) == key), None)
+        same = next((own for own in alike if own.id not in used and own.key == key), None)
         if same is not None:
             used.add(same.id)
             answers = work.answers.get(same.id, [])
@@ -318,17 +328,10 @@ def _live_node(ns: Namespace, live: Mapping[str, Any]) -> Live:
     return node
 
 
-def _judged(
-    theatre: Theatre,
-    works: Sequence[Work],
-    run: str,
-    notes: tuple[str, ...],
-    ignore: tuple[str, ...],
-    neurons: tuple[str, ...],
-) -> Replay:
+def _judged(theatre: Theatre, recorded: Recording, ignore: tuple[str, ...], neurons: tuple[str, ...]) -> Replay:
     """Hold what was done against what was captured."""
     tracks = []
-    for work in works:
+    for work in recorded.works:
         done = theatre.done.get(work.task_id, [])
         if work.task_id not in theatre.started:
             tracks.append(Track(work, (), "not reached", 0, None, None))
@@ -345,7 +348,7 @@ def _judged(
         if who not in ("recording", "live")
     )
     ways = {way: theatre.ways[way] for way in WAYS}
-    return Replay(run, neurons, tuple(tracks), ways, notes, errors, theatre._ns)
+    return Replay(recorded.run, neurons, tuple(tracks), ways, tuple(recorded.notes), errors, theatre._ns)
 
 
 def _ended(done: Sequence[Step]) -> bool:
@@ -362,4 +365,4 @@ def _unanswered(work: Work, done: Sequence[Step], at: str) -> Divergence:
     return Divergence("unanswered", reason, work.trace_id, work.task_id, work.neuron, place + 1, was, done[place], us)
 
 
-__all__ = ["MISSES", "START_US", "WAYS", "Live", "Theatre", "named", "replay"]
+__all__ = ["MISSES", "WAYS", "Live", "Theatre", "named", "replay"]

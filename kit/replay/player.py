@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from kit.align import Utc, payload
 from kit.errors import ArgumentError
@@ -270,7 +270,8 @@ class Player(Driving):
         worst = held.slice(0, 1).to_pylist()[0]
         said = (
             f"{counted(len(held), 'event')} held back for a cause whose clock is ahead, by up to {worst['by_ms']:,.3f} ms "
-            f"({worst['kind']} of {worst['actor']} after {worst['cause_actor']})"
+            f"({worst['kind']} {worst['actor'] or ''}, caused by {worst['cause_kind']} {worst['cause_actor'] or ''}".rstrip()
+            + ")"
         )
         return (*self.timeline.notes, said)
 
@@ -286,7 +287,7 @@ class Player(Driving):
         self.pause()
         self.sink.close()
 
-    def __enter__(self) -> "Player":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -10,7 +10,7 @@ import orjson
 import pyarrow as pa
 
 from kit.errors import ArgumentError, NotFoundError
-from kit.replay.content import Step, counted, key_of
+from kit.replay.content import Step, counted
 from kit.store.store import Store
 from kit.trace.events import find_trace
 from kit.trace.forest import Lent
@@ -242,7 +242,7 @@ class Pool:
             for step in work.steps:
                 answers = work.answers.get(step.id)
                 if answers:
-                    self.by_content[key_of(step)].append(answers)
+                    self.by_content[step.key].append(answers)
                     self.by_target[step.about].append(answers)
 
 

@@ -13,6 +13,7 @@ from kit.errors import ArgumentError, StoreError
 from kit.replay.causes import UNTIMED, causal
 from kit.replay.content import counted
 from kit.replay.event import PlayedEvent
+from kit.replay.garbage import uncollected
 from kit.replay.source import Part, notes_of
 from kit.store.store import Store
 from kit.trace.forest import Lent
@@ -49,7 +50,9 @@ class Timeline:
     # What was done to the order
 
     def held(self) -> pa.Table:
-        """Return one row per event that had to wait for a cause: position, id, kind, actor, cause, by_ms; worst first.
+        """Return one row per event that had to wait for a cause, worst first.
+
+        Columns: position, id, kind, actor, group_id, cause, cause_kind, cause_actor, by_ms.
 
         `by_ms` is how much later than its own time it comes: how far the clocks of both disagree at least.
         """
@@ -66,6 +69,7 @@ class Timeline:
                 "actor": found["actor"],
                 "group_id": found["group_id"],
                 "cause": cause["id"],
+                "cause_kind": cause["kind"],
                 "cause_actor": cause["actor"],
                 "by_ms": pa.array(by, pa.float64()),
             }
@@ -75,8 +79,12 @@ class Timeline:
 
     def read(self, start: int, stop: int) -> list[PlayedEvent]:
         """Return the events from `start` up to, without, `stop`, with their texts."""
+        with uncollected():
+            return self._read(start, stop)
+
+    def _read(self, start: int, stop: int) -> list[PlayedEvent]:
         chunk = self.events.slice(start, stop - start)
-        columns = [chunk[name].to_pylist() for name in ("family", "run", "id", "group_id", "kind", "actor")]
+        columns = [_words(chunk[name]) for name in ("family", "run", "id", "group_id", "kind", "actor")]
         at = [None if ns == UNTIMED else ns for ns in self.at[start:stop].tolist()]
         texts = self._texts(chunk, self.part[start:stop])
         positions = range(start, start + len(chunk))
@@ -184,6 +192,16 @@ class Timeline:
                 "events": pa.array(counts[some]),
             }
         )
+
+
+def _words(column: pa.ChunkedArray) -> list[str | None]:
+    """Return texts as a list in which equal ones are one object."""
+    coded = column.combine_chunks().dictionary_encode()
+    words = coded.dictionary.to_pylist()
+    if len(words) * 2 > len(column):
+        found: list[str | None] = column.to_pylist()
+        return found
+    return [None if at is None else words[at] for at in coded.indices.to_pylist()]
 
 
 PLAYED = {

@@ -22,7 +22,7 @@ from kit.widgets.compose import script, source
 from kit.widgets.view import LOOKS, View, embed_state
 
 EMBEDDED_ROWS = 20_000
-FRONTS = {"DAG": "dag", "Timeline": "timeline", "Listing": "listing", "Detail": "detail"}
+FRONTS = {"DAG": "dag", "Timeline": "timeline", "Listing": "listing", "Detail": "detail", "TableExplorer": "table"}
 ALIGNED = 8
 
 

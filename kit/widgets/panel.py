@@ -70,7 +70,12 @@ class Copy:
     to_browser: bool = False
 
 
-Order = Command | Complain | Look | Read | Copy
+@dataclass(frozen=True)
+class Show:
+    """Nothing; when it is done, what came before is shown: a turn, which shows it, comes between two commands."""
+
+
+Order = Command | Complain | Look | Read | Copy | Show
 
 
 class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
@@ -173,8 +178,10 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
 
         Ctrl-C while it waits makes the simulation stand still. On the owner's own thread it does not wait.
         """
-        made = self._owner.call(command)
-        return self._awaited(command, made)
+        made = self._awaited(command, self._owner.call(command))
+        if not self._owner.mine:
+            self._owner.call(Show())
+        return made
 
     def _awaited(self, command: Command, made: Any) -> Any:
         if not isinstance(made, Goal):
@@ -186,6 +193,7 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
                 self._post(Pause())
                 raise
             if made.error is not None:
+                self._owner.call(Show())
                 raise made.error
         return None
 
@@ -287,6 +295,8 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
             return sheets.sheet(self._controller)
         if isinstance(order, Read):
             return self._controller.log
+        if isinstance(order, Show):
+            return None
         if isinstance(order, Copy):
             code = self._coded()
             self._code.value = code

@@ -223,7 +223,7 @@ class Playing(ipywidgets.VBox):  # type: ignore[misc]
         player, bar = self.player, self.seek_bar
         bar.now_us = player.now_ns / 1000
         chosen = [known.positions for known in player.breakpoints if known.positions is not None]
-        places = np.unique(np.concatenate(chosen))[:MOST_BREAKS] if chosen else []
+        places = np.unique(np.concatenate([np.array([], np.int64), *chosen]))[:MOST_BREAKS]
         breaks = [int(player.timeline.due[place]) / 1000 for place in places]
         if breaks != bar.breaks_us:
             bar.breaks_us = breaks

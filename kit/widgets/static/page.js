@@ -6,8 +6,9 @@ import { render as dag } from "./dag.js";
 import { render as timeline } from "./timeline.js";
 import { render as listing } from "./listing.js";
 import { render as detail } from "./detail.js";
+import { render as table } from "./table.js";
 
-const FRONTS = { dag, timeline, listing, detail };
+const FRONTS = { dag, timeline, listing, detail, table };
 const SHARED = ["selected", "cursor_us", "window_us"];
 
 /** What a front end takes for a model of Jupyter: traits and listeners. */

@@ -10,7 +10,7 @@ export function render({ model, el }) {
   const view = frame(model, el, "seek");
   let bars = null;
   let hover = null;
-  let pressed = false;
+  let dressed = false;
 
   const canvas = surface(view, model, "Events over time; press to go there", paint);
   canvas.canvas.setAttribute("role", "slider");
@@ -39,6 +39,11 @@ export function render({ model, el }) {
   }
 
   function paint(ctx, width, height) {
+    if (!dressed && view.root.isConnected) {
+      // Inside a box a view is built before it is in the page, where it has no colours yet.
+      dressed = true;
+      view.dress();
+    }
     const theme = view.theme();
     ctx.font = `12px ${FONT}`;
     ctx.textBaseline = "middle";
@@ -102,12 +107,11 @@ export function render({ model, el }) {
   }
 
   pointer(view, canvas.canvas, {
-    start: () => { pressed = true; },
     hover: (here) => { hover = here.x >= LEFT ? here.x : null; canvas.redraw(); },
     leave: () => { hover = null; canvas.redraw(); },
     drag: (_, here) => { hover = here.x; canvas.redraw(); },
-    end: (_, here) => { pressed = false; go(T(here.x)); },
-    click: (here) => { pressed = false; go(T(here.x)); },
+    end: (_, here) => go(T(here.x)),
+    click: (here) => go(T(here.x)),
   });
   view.listen(canvas.canvas, "keydown", (event) => {
     const now = model.get("now_us");
