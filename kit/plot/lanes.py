@@ -16,6 +16,7 @@ from kit.plot.style import (
     WIDTH,
     Key,
     Picture,
+    Unit,
     dot,
     empty,
     figure,
@@ -35,6 +36,8 @@ from kit.plot.style import (
 LANE, BAR = 0.24, 0.15
 FOOT = 0.55
 MOST_KEYS = 12
+LOGICAL = "logical clock"
+"""Name of the axis of times that are numbers of a logical clock, times 1e6."""
 
 
 def lanes(
@@ -43,9 +46,9 @@ def lanes(
     """Return events in the lanes `names`, from the top.
 
     `marks` has columns `lane` (number), `start` and maybe `end, kind, count`; times are microseconds or timestamps. A row with a
-    `count` stands for so many events of its stretch and is drawn the higher the more they are, by the logarithm; a row without
-    `end` is a point. `axis` names the clock; on UTC, the label tells the first moment. Raises ArgumentError where a
-    column is missing.
+    `count` stands for so many events of its stretch and is drawn the higher the more they are, by the logarithm; a row
+    without `end` is a point. `axis` names the clock, LOGICAL one that counts; on UTC, the label tells the first moment.
+    Raises ArgumentError where a column is missing.
     """
     columns = taken(marks, "lanes", ["lane", "start"], ["end", "kind", "count"])
     rows = len(columns["start"])
@@ -53,7 +56,8 @@ def lanes(
         return empty("lanes", title or "Events", "No events to draw.", width)
     first = min(columns["start"])
     last = max(*columns["start"], *(end for end in columns["end"] if end is not None), first)
-    unit = unit_of(max(last - first, 2001))
+    # A logical clock counts and has no unit; it comes as if its ticks were seconds.
+    unit = Unit("ticks", 1e6) if axis == LOGICAL else unit_of(max(last - first, 2001))
     looks = _looks(columns["kind"])
     keys: list[Key] = [dot(look[0], look[1], kind) for kind, look in list(looks.items())[:MOST_KEYS]]
     head = 0.42 + legend_height(keys, width)
