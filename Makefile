@@ -6,6 +6,7 @@
 #   make test-long   what is marked long, and property tests with all their examples
 #   make lint        ruff and mypy
 #   make notebooks   run the notebooks and store their outputs
+#   make pictures    draw the pictures of the documents again; needs chromium
 #   make bench       the benchmarks
 #   make clean       remove caches and built files ($(VENV) stays)
 #
@@ -28,7 +29,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 # Jupyter refuses to start as root unless told; in a container root is the only user there is.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab test check test-long lint notebooks bench clean
+.PHONY: help lab test check test-long lint notebooks pictures bench clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -52,6 +53,11 @@ lint: $(VENV)/.ok-test
 
 notebooks: $(VENV)/.ok-test
 	$(PY) tests/notebooks/refresh.py $(NOTEBOOKS)
+
+pictures: $(VENV)/.ok-test
+	$(PY) docs/pictures.py
+	$(PY) docs/screenshots.py
+	$(PY) docs/view_shots.py
 
 bench: $(VENV)/.ok-bench
 	$(PY) -m benchmarks $(BENCH_ARGS)

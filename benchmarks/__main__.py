@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import canvases, generate, records, replay, sensors, simulation
+from benchmarks import browser, canvases, generate, records, replay, sensors, simulation
+from benchmarks import compare as comparing
 from benchmarks.measure import Case, Summary, compare, markdown
 
 HERE = Path(__file__).parent
@@ -246,9 +247,22 @@ def simulated(rounds: int) -> str:
     return simulation.section(rounds, goal)
 
 
+def in_the_browser(rounds: int) -> str:
+    """Pages of a table of 5M rows in JupyterLab, and what the canvases take; without Chromium it says so."""
+    missing = browser.missing()
+    if missing:
+        return f"## In the browser\n\nNot measured: {missing}"
+    return browser.section(DATA, goal) + "\n\n" + canvases.section(rounds).rstrip()
+
+
 def replayed(rounds: int) -> str:
     """How exactly and how fast events are delivered, and tasks done again."""
     return replay.section(rounds, goal, run, Case, str(capture(1_000_000)), str(stored(1_000_000)))
+
+
+def compared(rounds: int) -> str:
+    """Two runs of 1M signals compared, and calibrating."""
+    return comparing.section(stored, run, goal, markdown, rounds)
 
 
 SECTIONS: dict[str, Section] = {
@@ -260,7 +274,8 @@ SECTIONS: dict[str, Section] = {
     "kernel": kernel,
     "simulation": simulated,
     "replay": replayed,
-    "browser": canvases.section,
+    "compare": compared,
+    "browser": in_the_browser,
 }
 LARGE: dict[str, Section] = {"load-10M": large, "structure-5M": growth}
 

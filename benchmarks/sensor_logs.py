@@ -1,5 +1,6 @@
 """Generated sensor logs: poses in either codec and images, with values from a seed."""
 
+import json
 import struct
 from pathlib import Path
 
@@ -59,6 +60,19 @@ def images(folder: Path, count: int, seed: int = 6) -> Path:
     reference = {"peer_id": "rover-3", "id": "cam", "hash": "0"}
     common = {key: value for key, value in body(IMAGES_A_SEGMENT * RATE_NS).items() if key in COMMON}
     manifest.write(folder, common | {"sensor": reference, "clock": reference})
+    return folder
+
+
+def recording(folder: Path, poses_count: int, images_count: int) -> Path:
+    """Write a recording of poses and images with the catalog that says what they are, unless it is there; return its folder."""
+    poses(folder / "poses", "pb", poses_count)
+    images(folder / "images", images_count)
+    row = {
+        "variant": "sensor_log", "source_peer_id": "rover-3", "writer_peer_id": "rover-3", "resource_id": "cam",
+        "state": "sealed", "available": {}, "manifest": {},
+        "sensor": {"kind": "camera", "type": "rgb", "sensor_id": "cam", "sensor_hash": "0"},
+    }  # fmt: skip
+    (folder / "catalog.json").write_text(json.dumps([row]))
     return folder
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import compute
 
+import kit
 from benchmarks import sensor_logs
 from benchmarks.measure import Case, Summary
 from benchmarks.peers import pose_lookup
@@ -18,6 +19,8 @@ HERE = "benchmarks.sensors"
 PEERS = "benchmarks.peers"
 POSES = 1_000_000
 IMAGES = 9_000
+MIXED = (33_670, 330)
+"""Poses and images of a recording of 36 MB."""
 SAMPLES, QUERIES = 10_000_000, 1_000_000
 
 PAIRS = (("kit, CBOR", "cbor2 loop"), ("kit, protobuf", "protobuf loop"))
@@ -45,6 +48,12 @@ def load_images(folder: str) -> dict[str, Any]:
     (log,) = scan(folder, kinds={"cam": "camera"}).logs
     rows = table(log)
     return {"entries": rows.num_rows, "bytes": compute.sum(rows["length"]).as_py()}
+
+
+def load_recording(folder: str) -> dict[str, Any]:
+    """Load a recording into a study; return the number of rows."""
+    with kit.open() as study:
+        return {"rows": study.load(folder).rows}
 
 
 def look_up(given: pose_lookup.Samples) -> dict[str, Any]:
@@ -82,6 +91,10 @@ def section(data: Path, run: Run, goal: Goal, markdown: Callable[..., str], roun
         },
         rounds,
     )
+    mixed = sensor_logs.recording(data / "recording", *MIXED)
+    files = [path for path in mixed.rglob("*") if path.is_file()]
+    loaded = run({"kit.open().load": Case(f"{HERE}:load_recording", [str(mixed)], warm=files)}, rounds)
+    size = sum(path.stat().st_size for path in files) / 1e6
     prepare = f"{PEERS}.pose_lookup:samples"
     found = run(
         {
@@ -101,6 +114,8 @@ def section(data: Path, run: Run, goal: Goal, markdown: Callable[..., str], roun
         f"kit's index / floor: {seconds[1]['kit, index'] / seconds[1]['floor: 12 bytes an image']:.2f}",
         goal("memory of the index, MB", indexed["kit, index"].rss_increment_mb, 50, least=False),
         goal("memory of the table of images, MB", indexed["kit, table"].rss_increment_mb, 50, least=False),
+        goal("seconds of loading a recording", loaded["kit.open().load"].seconds, 2, least=False),
+        goal("memory of that / its size", loaded["kit.open().load"].rss_increment_mb / size, 4, least=False),
         goal("kit / polars with slerp", seconds[2]["kit"] / seconds[2]["polars join_asof, then slerp"], 3, least=False),
         goal("scipy / kit", seconds[2]["scipy Slerp"] / seconds[2]["kit"], 1, least=True),
     ]
@@ -115,6 +130,10 @@ def section(data: Path, run: Run, goal: Goal, markdown: Callable[..., str], roun
             f"## Sensor logs: {IMAGES:,} images, 900 MB",
             "",
             markdown(indexed, of="kit, index"),
+            "",
+            f"## Sensor logs: a recording of {size:.0f} MB, {sum(MIXED):,} entries, into a study",
+            "",
+            markdown(loaded),
             "",
             f"## Sensor logs: {QUERIES:,} instants among {SAMPLES:,} poses, interpolated",
             "",

@@ -35,6 +35,9 @@ def main(folder: Path) -> None:
         "directly-follows": kit.plot.dfg(study.dfg_graph()),
         "signals-over-time": kit.plot.rates(study.rates(bucket="2 seconds")),
     }
+    model = kit.sim.calibrate(kit.load(kit.datasets.path("load-small")))
+    answer = model.what_if(load=2.0, remove="worker-3", until="1m", precision=0.3)
+    pictures["what-if"] = kit.plot.what_if(answer.table())
     mission = kit.load(kit.datasets.path("mission"))
     pictures["trajectory"] = kit.plot.trajectory(
         mission.pose("base_link", "world", at="world->base_link"), marks(mission)

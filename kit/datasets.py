@@ -7,6 +7,7 @@ from kit.errors import NotFoundError
 FILES = {
     "cosmonapse-small": "cosmonapse-small.jsonl",
     "syncropel-small": "syncropel-small.jsonl",
+    "load-small": "load-small.jsonl.zst",
     "auki-small": "auki-small",
     "mission": "mission",
 }

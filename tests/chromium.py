@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from lab_server import LabServer
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -19,6 +19,7 @@ FLAGS = (
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
 )
 PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 HERE = ("127.0.0.1", "localhost")
 NOT_OURS = ("Failed to load resource: the server responded with a status of 404",)
 """Told by JupyterLab itself in a fresh folder: it asks for workspaces and settings that are not there yet."""
@@ -32,7 +33,8 @@ EXECUTE = """async (code) => {
         if (message.header.msg_type === 'stream') text += message.content.text;
         if (message.header.msg_type === 'error') text += message.content.traceback.join('\\n');
     };
-    const reply = await future.done;
+    const late = new Promise((_, fail) => setTimeout(() => fail(new Error('the kernel does not answer')), 60000));
+    const reply = await Promise.race([future.done, late]);
     return [reply.content.status, text];
 }"""
 
@@ -107,7 +109,8 @@ class NotebookPage(Watched):
     def run_all(self, *, wait: bool = True) -> None:
         """Run all cells, and wait until they are through."""
         self.wait_idle()
-        self.page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+        # Not awaited: its promise is kept when the last cell is through.
+        self.page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells') }")
         if wait:
             cells = ".jp-Notebook .jp-CodeCell"
             done = "[...document.querySelectorAll('{}')].every(e => /\\[\\d+\\]/.test(e.innerText))"
@@ -135,7 +138,10 @@ class NotebookPage(Watched):
     def shut_down(self) -> None:
         """Shut the kernel down, so that none is left when the page is gone."""
         session = "jupyterapp.shell.currentWidget?.sessionContext"
-        self.page.evaluate(f"(async () => {{ if ({session}?.session) await {session}.shutdown() }})()")
+        late = "new Promise(done => setTimeout(done, 15000))"
+        self.page.evaluate(
+            f"(async () => {{ if ({session}?.session) await Promise.race([{session}.shutdown(), {late}]) }})()"
+        )
 
 
 def names_of_controls(page: Page, within: str) -> Sequence[tuple[str, str]]:

@@ -157,7 +157,7 @@ def test_only_the_root_imports_lazily() -> None:
         ("ids.py", "def f():\n    import kit.trace.graph", "ids:2 (layer 1) imports trace.graph (layer 3)"),
         ("ids.py", "from kit.schema import arrow", "imports schema (layer 1)"),
         ("ids.py", "from . import kernel", "imports kernel (layer 1)"),
-        ("ids.py", "import kit", "imports __init__ (layer 6)"),
+        ("ids.py", "import kit", "imports __init__ (layer 7)"),
         ("cosmonapse/load.py", "from ..syncropel import record", "imports syncropel.record (layer 2)"),
         ("store/load.py", "if TYPE_CHECKING:\n    from kit.trace.graph import T", "trace.graph (layer 3)"),
         ("cosmonapse/load.py", "from kit.errors import KitError\nfrom kit.cosmonapse import wire", ""),

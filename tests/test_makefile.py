@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGETS = ("bench", "check", "clean", "lab", "lint", "notebooks", "test", "test-long")
+TARGETS = ("bench", "check", "clean", "lab", "lint", "notebooks", "pictures", "test", "test-long")
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:

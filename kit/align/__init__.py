@@ -7,7 +7,7 @@ from kit.align.logs import LogEntry, find_log, instants, payload
 from kit.align.mapping import Utc, utc_mapping
 from kit.align.overview import log_coverage, log_overview
 from kit.align.paths import Paths, paths
-from kit.align.time import clock_offsets, clock_reports, convert_time, spans_on
+from kit.align.time import clock_offsets, clock_reports, convert_time, spans_on, with_clock_names
 
 __all__ = [
     "LogEntry",
@@ -29,4 +29,5 @@ __all__ = [
     "transform",
     "transform_points",
     "utc_mapping",
+    "with_clock_names",
 ]

@@ -82,8 +82,8 @@ def find_log(store: Store, name: str, run: str | None = None, peer: str | None =
     if found:
         names = ", ".join(f"{log.log_id!r} of run {log.run!r}" for log in found)
         raise ArgumentError(f"log {name!r} may be one of several: {names}. Give the whole id, or run=")
-    names = ", ".join(repr(log.resource_id) for log in known) or "none"
-    raise NotFoundError(f"no log {name!r}: there are {names}")
+    names = ", ".join(sorted({repr(log.resource_id) for log in known}))
+    raise NotFoundError(f"no log {name!r}: there are {names}" if names else f"no log {name!r}: no logs are loaded")
 
 
 def one_run(store: Store, run: str | None) -> str | None:
@@ -130,7 +130,8 @@ def payload(store: Store, name: str, seq: int, run: str | None = None) -> bytes:
             f'SELECT min(seq), max(seq) FROM "{log.table}" WHERE run = $run AND log_id = $log',  # noqa: S608
             place,
         )[0]
-        raise NotFoundError(f"log {log.log_id!r} has no entry {seq!r}: its entries are {first} to {last}")
+        held = "it is empty" if first is None else f"its entries are {first} to {last}"
+        raise NotFoundError(f"log {log.log_id!r} has no entry {seq!r}: {held}")
     source_id, offset, length, data_offset, data_length, data = found[0]
     if data is not None:
         return bytes(data)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from kit.align.paths import Paths
 from kit.align.time import readings
 from kit.auki.clock import EXTRAPOLATED, Readings
-from kit.auki.clock_graph import ClockName
+from kit.auki.clock_graph import ClockName, means, names_of
 from kit.errors import ClockMappingWarning, NoUtcError
 
 Ints = NDArray[np.int64]
@@ -46,7 +46,7 @@ def utc_mapping(paths: Paths, given: "Utc | ClockName | None" = None) -> Utc:
     if isinstance(given, Utc):
         return given
     if given is not None:
-        declared = [clock for clock in paths.utc if given in (clock, clock.id, str(clock))]
+        declared = [clock for clock in paths.utc if means(given, clock)]
         if declared:
             return Utc(declared[0] if declared[0] in paths.clocks.clocks() else given)
         known = ", ".join(map(str, paths.utc)) or "none"
@@ -59,7 +59,7 @@ def utc_mapping(paths: Paths, given: "Utc | ClockName | None" = None) -> Utc:
         return Utc(reached[0])
     if reached:
         raise NoUtcError(
-            f"the clocks {', '.join(map(str, reached))} are all declared as UTC: say which, as clock={reached[0].id!r}"
+            f"the clocks {', '.join(names_of(reached))} are all declared as UTC: say which, as clock={names_of(reached)[0]!r}"
         )
     clocks = ", ".join(map(str, paths.clocks.clocks())) or "none"
     raise NoUtcError(

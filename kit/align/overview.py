@@ -67,11 +67,12 @@ WITH entries AS (
            count(*) FILTER (WHERE pause > {GAP_FACTOR} * usual) OVER (PARTITION BY run, log_id ORDER BY ts_ns) AS stretch
     FROM paced
 )
-SELECT n.run, n.log_id, l.source_peer_id, l.resource_id, l.clock_id, l.kind, n.stretch,
+SELECT n.run, n.log_id, l.source_peer_id, l.resource_id, l.clock_peer_id, l.clock_id, l.clock_hash, l.kind, n.stretch,
        min(n.ts_ns) AS first_ts_ns, max(n.ts_ns) AS last_ts_ns,
        count(*) AS entries
 FROM numbered n JOIN (
-    SELECT DISTINCT ON (run, log_id) run, log_id, source_peer_id, resource_id, clock_id, kind FROM logs ORDER BY run, log_id, source_id DESC
+    SELECT DISTINCT ON (run, log_id) run, log_id, source_peer_id, resource_id, clock_peer_id, clock_id, clock_hash, kind
+    FROM logs ORDER BY run, log_id, source_id DESC
 ) l ON l.run = n.run AND l.log_id = n.log_id
 GROUP BY ALL ORDER BY n.run, n.log_id, n.stretch
 """  # noqa: S608

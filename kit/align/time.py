@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from kit.align.paths import Paths
 from kit.auki import clock_report
 from kit.auki.clock import DISCONTINUOUS, EXTRAPOLATED, FLAGS, GAP, UNKNOWN, Method, Readings
-from kit.auki.clock_graph import ClockName
+from kit.auki.clock_graph import ClockName, means, names_of
+from kit.auki.manifest import Ref
 from kit.errors import NoClockPath
 
 NOTED = (EXTRAPOLATED, DISCONTINUOUS, GAP)
@@ -83,12 +84,15 @@ def readings(
     extrapolate: bool = True,
 ) -> Readings:
     """Return the same as NumPy columns. A clock that no log names is itself, and nothing else."""
-    if from_clock == to_clock and str(from_clock) not in {
-        name for clock in paths.clocks.clocks() for name in (clock.id, str(clock))
-    }:
+    if _same(from_clock, to_clock) and not any(means(from_clock, clock) for clock in paths.clocks.clocks()):
         ns = np.atleast_1d(np.asarray(ts_ns)).astype(np.int64)
         return Readings(ns, np.zeros(len(ns), np.int64), np.zeros(len(ns), np.uint8))
     return paths.clocks.convert(ts_ns, from_clock, to_clock, method=method, extrapolate=extrapolate)
+
+
+def _same(one: ClockName, other: ClockName) -> bool:
+    """Return whether two names are of one clock: they are equal, or one is a reference that the other means."""
+    return one == other or any(isinstance(b, Ref) and means(a, b) for a, b in ((one, other), (other, one)))
 
 
 def flag_lists(read: Readings) -> pa.Array:
@@ -127,26 +131,55 @@ def clock_reports(paths: Paths) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=REPORTS)
 
 
+CLOCK = ("clock_peer_id", "clock_id", "clock_hash")
+
+
 def spans_on(paths: Paths, table: pa.Table, clock: ClockName) -> pa.Table:
-    """Return a table with `clock_id, source_peer_id, first_ts_ns, last_ts_ns` with its times, and their clock, on one clock.
+    """Return a table as `log_coverage` gives with its times, and their clock, on one clock.
 
     Rows whose clock no log joins to `clock` keep their own. Raises NoClockPath where there is no such clock.
     """
-    target = paths.clocks.clock(clock)
-    first, last, names = (table[name].to_pylist() for name in ("first_ts_ns", "last_ts_ns", "clock_id"))
-    peers = table["source_peer_id"].to_pylist()
-    for own in dict.fromkeys(zip(peers, names, strict=True)):
-        rows = [row for row, its in enumerate(zip(peers, names, strict=True)) if its == own]
+    first, last = (table[name].to_pylist() for name in ("first_ts_ns", "last_ts_ns"))
+    clocks = _clocks(table)
+    try:
+        target = paths.clocks.clock(clock)
+    except NoClockPath:
+        if any(means(clock, own) for own in clocks):
+            return table  # a clock of logs that no clock log joins to another
+        raise
+    for own in dict.fromkeys(clocks):
+        rows = [row for row, its in enumerate(clocks) if its == own]
         try:
             at = np.array([(first[row], last[row]) for row in rows], np.int64).ravel()
-            ends = readings(paths, at, f"{own[0]}/{own[1]}", target).ns.reshape(-1, 2)
+            ends = readings(paths, at, own, target).ns.reshape(-1, 2)
         except NoClockPath:
             continue
         for row, (begin, end) in zip(rows, ends.tolist(), strict=True):
-            first[row], last[row], names[row] = begin, end, target.id
-    for name, values in (("first_ts_ns", first), ("last_ts_ns", last), ("clock_id", names)):
-        at_column = table.column_names.index(name)
-        table = table.set_column(at_column, name, pa.array(values, table.schema.field(name).type))
+            first[row], last[row], clocks[row] = begin, end, target
+    parts = zip(CLOCK, zip(*clocks, strict=True), strict=True) if clocks else ()
+    return _replaced(table, {"first_ts_ns": first, "last_ts_ns": last, **{name: list(part) for name, part in parts}})
+
+
+def with_clock_names(table: pa.Table) -> pa.Table:
+    """Return a table as `log_coverage` gives with its clocks by name: the id, and more where several clocks share it."""
+    clocks = _clocks(table)
+    known = sorted(set(clocks))
+    ids = [clock.id for clock in known]
+    full = dict(zip(known, names_of(known), strict=True))
+    names = [(clock.id if ids.count(clock.id) == 1 else full[clock]) or None for clock in clocks]
+    return _replaced(table, {"clock_id": names}).drop_columns([name for name in CLOCK if name != "clock_id"])
+
+
+def _clocks(table: pa.Table) -> list[Ref]:
+    return [
+        Ref(*(part or "" for part in row)) for row in zip(*(table[name].to_pylist() for name in CLOCK), strict=True)
+    ]
+
+
+def _replaced(table: pa.Table, columns: dict[str, list[Any]]) -> pa.Table:
+    for name, values in columns.items():
+        at = table.column_names.index(name)
+        table = table.set_column(at, name, pa.array(values, table.schema.field(name).type))
     return table
 
 

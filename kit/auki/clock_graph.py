@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,8 @@ from kit.auki.recording import Recording
 from kit.errors import ClockError, NoClockPath
 
 ClockName = Ref | str
-"""A clock: a reference, or its id where only one clock has it, or `peer/id`."""
+"""A clock: a reference, or its id where only one clock has it, or `peer/id`; either with `@` and the first digits of its hash
+where it was set up anew under the same name."""
 
 
 class ClockEdge(NamedTuple):
@@ -46,11 +48,18 @@ class ClockGraph:
 
     def clock(self, name: ClockName) -> Ref:
         """Return the clock of a name. Raises NoClockPath, naming the clocks there are, where it is none or several."""
-        found = [clock for clock in self.clocks() if _means(name, clock)]
+        found = [clock for clock in self.clocks() if means(name, clock)]
         if len(found) == 1:
             return found[0]
-        known = ", ".join(f"{clock} ({clock.hash})" for clock in found or self.clocks())
-        raise NoClockPath(f"{'no' if not found else len(found)} clock {_shown(name)!r}: there are {known or 'none'}")
+        if found:
+            names = ", ".join(map(repr, names_of(found)))
+            raise NoClockPath(f"clock {str(name)!r} may be one of several: {names}. Give one of these names")
+        if not self.edges:
+            raise NoClockPath(
+                f"no clock {str(name)!r}: no time transform log with samples is there, so that no clock leads to another. "
+                "Load the clock logs too, or ask on the clock of the log itself"
+            )
+        raise NoClockPath(f"no clock {str(name)!r}: there are {', '.join(names_of(self.clocks()))}")
 
     def path(self, begin: ClockName, end: ClockName) -> list[Leg]:
         """Return the fewest logs that lead from one clock to another; of as many, those of the least uncertainty.
@@ -78,7 +87,8 @@ class ClockGraph:
     ) -> Readings:
         """Return readings of clock `begin` as readings of `end`: exact, with the summed uncertainty and all flags.
 
-        `method` counts for logs that are walked forward, see `ClockSamples.convert`. Raises NoClockPath.
+        `method` counts for logs that are walked forward, see `ClockSamples.convert`. Logs between the same clocks that
+        follow each other in time, as those of several sessions, are taken as one. Raises NoClockPath.
         """
         legs = self.path(begin, end)
         ns = np.atleast_1d(np.asarray(ts_ns))
@@ -88,9 +98,19 @@ class ClockGraph:
         steps = []
         for edge, inverse in legs:
             how: Method = "linear" if inverse else method
-            steps.append(edge.samples.convert(ns, method=how, extrapolate=extrapolate, inverse=inverse))
+            samples = self._sessions(edge)
+            steps.append(samples.convert(ns, method=how, extrapolate=extrapolate, inverse=inverse))
             ns = steps[-1].ns
         return joined(steps)
+
+    def _sessions(self, edge: ClockEdge) -> ClockSamples:
+        """Return the samples of an edge and of the logs that go on with it; its own where they overlap."""
+        same = [other.samples for other in self.edges if other[1:3] == edge[1:3]]
+        same.sort(key=lambda samples: int(samples.ts_ns[0]))
+        if len(same) == 1 or any(int(a.ts_ns[-1]) >= int(b.ts_ns[0]) for a, b in pairwise(same)):
+            return edge.samples
+        names = ("ts_ns", "offset_ns", "uncertainty_ns")
+        return clock_samples(*(np.concatenate([getattr(samples, name) for samples in same]) for name in names))
 
     def _search(self, first: Ref) -> dict[Ref, list[Leg]]:
         """Return the best path to every clock that `first` reaches."""
@@ -143,11 +163,26 @@ def _distinct(edges: Iterable[ClockEdge]) -> tuple[ClockEdge, ...]:
     return tuple(found[log_id] for log_id in sorted(found))
 
 
-def _means(name: ClockName, clock: Ref) -> bool:
+def means(name: ClockName, clock: Ref) -> bool:
+    """Return whether a clock may be meant by a name.
+
+    >>> clock = Ref("rover", "boot", "5a83ff")
+    >>> [means(name, clock) for name in ("boot", "rover/boot", "rover/boot@5a8", "boot@6", Ref("", "boot", ""))]
+    [True, True, True, False, True]
+    """
     if isinstance(name, Ref):
         return name.id == clock.id and name.peer_id in ("", clock.peer_id) and name.hash in ("", clock.hash)
-    return name in (clock.id, str(clock))
+    plain, mark, digits = name.partition("@")
+    if mark and not (digits and clock.hash.startswith(digits)):
+        return False
+    return plain in (clock.id, str(clock))
 
 
-def _shown(name: ClockName) -> str:
-    return str(name)
+def names_of(clocks: list[Ref]) -> list[str]:
+    """Return a name for each clock that means no other of them: `peer/id`, and more only where two share that."""
+    made = []
+    for clock in clocks:
+        same = [other.hash for other in clocks if str(other) == str(clock)]
+        short = clock.hash[:8] if len({digits[:8] for digits in same}) == len(same) else clock.hash
+        made.append(f"{clock}@{short}" if len(same) > 1 else str(clock))
+    return made

@@ -50,6 +50,11 @@ def refusal(data: bytes, reason: str, detail: str, *, line: int = 1, byte_offset
     return {"line": line, "byte_offset": byte_offset, "reason": reason, "detail": detail, "raw": data[:RAW_BYTES]}
 
 
+def _plain(problem: str | None, path: Path) -> str:
+    """Return what is wrong with a file, without its path: a row of quarantine has its source."""
+    return (problem or "").removeprefix(f"{path}: ")
+
+
 def read_safely(path: Path) -> tuple[bytes, str | None]:
     """Return the bytes of a small file, and why they cannot be used: then only the first are there."""
     try:
@@ -80,7 +85,7 @@ def registered(section: Section, path: Path) -> tuple[Document, RegistryEntry | 
             document.rows.append(_registry_row(entry) | {"raw": data.decode(json.detect_encoding(data))})
             document.notes += entry.problems
             return document, entry
-    document.refused.append(refusal(data, "bad_registry_entry", problem))
+    document.refused.append(refusal(data, "bad_registry_entry", _plain(problem, path)))
     return document, None
 
 
@@ -141,7 +146,7 @@ def catalog(path: Path) -> Document:
     )
     if not isinstance(listed, list):
         document.refused.append(
-            refusal(data, "bad_catalog", problem or "neither an array nor an object with `resources`")
+            refusal(data, "bad_catalog", _plain(problem, path) or "neither an array nor an object with `resources`")
         )
         return document
     document.lines = len(listed)

@@ -16,7 +16,7 @@ from kit.auki.manifest import Ref
 from kit.auki.pose import compose, identity, inverse
 from kit.auki.recording import Log, Recording
 from kit.auki.track import DISCONTINUOUS, EXTRAPOLATED, UNKNOWN, Extrapolate, Located, Semantics, Track, track
-from kit.errors import ArgumentError, GeometryError, NoFramePath
+from kit.errors import ArgumentError, GeometryError, NoClockPath, NoFramePath
 
 Flags = NDArray[np.uint8]
 
@@ -80,8 +80,14 @@ class FrameGraph:
         found = [frame for frame in self.frames() if name in (frame, frame.id, str(frame))]
         if len(found) == 1:
             return found[0]
-        known = ", ".join(map(str, found or self.frames()))
-        raise NoFramePath(f"{'no' if not found else len(found)} frame {str(name)!r}: there are {known or 'none'}")
+        if found:
+            names = ", ".join(repr(str(frame)) for frame in found)
+            raise NoFramePath(f"frame {str(name)!r} may be one of several: {names}. Give one of these names")
+        if not self.edges:
+            raise NoFramePath(
+                f"no frame {str(name)!r}: no pose log with samples is there, so that no frame is anywhere"
+            )
+        raise NoFramePath(f"no frame {str(name)!r}: there are {', '.join(map(str, self.frames()))}")
 
     def path(self, begin: FrameName, end: FrameName) -> list[FrameLeg]:
         """Return the fewest logs that lead from one frame to another; of as many, the first by their ids.
@@ -109,7 +115,8 @@ class FrameGraph:
     ) -> Located:
         """Return the poses that map points of frame `begin` to those of `end` at some instants of a clock.
 
-        Each log on the path is asked at the same instant on its own clock. Without `clock`, the instants are on the clock
+        Each log on the path is asked at the same instant on its own clock; of several between the same frames, as those of
+        several sessions, the one that covers the instant. Without `clock`, the instants are on the clock
         that all logs of the path share; ArgumentError where they do not. Flags are those of any log and conversion. Raises
         NoFramePath and NoClockPath.
         """
@@ -121,10 +128,7 @@ class FrameGraph:
                 f"the logs are on clocks {', '.join(sorted(map(str, shared)))}: say which is meant, clock="
             )
         for edge, back in legs:
-            ns, noted = (
-                (query, np.uint8(0)) if clock is None or edge.track.rigid else self._times(query, clock, edge.clock)
-            )
-            located = edge.track.at(ns, extrapolate=extrapolate, max_gap_ns=max_gap_ns)
+            located, noted = self._located(edge, query, clock, extrapolate, max_gap_ns)
             flags |= located.flags | noted
             # What is unknown is put in again below; here it must not be taken for a zero quaternion.
             step = located.poses
@@ -133,6 +137,48 @@ class FrameGraph:
         lost = flags & UNKNOWN != 0
         found.t[lost] = found.q[lost] = np.nan
         return Located(found, flags)
+
+    def _located(
+        self,
+        edge: FrameEdge,
+        query: NDArray[np.int64],
+        given: ClockName | None,
+        extrapolate: Extrapolate,
+        max_gap_ns: int | None,
+    ) -> tuple[Located, Flags]:
+        """Return the poses of an edge, and what the conversion to its clock flags.
+
+        Each is out of the log that covers the instant, of several the first by their ids; where none does, out of the
+        nearest. A log whose clock the instants cannot be told on is passed over, where another one is there.
+        """
+        if edge.track.rigid:
+            return edge.track.at(query), np.zeros(len(query), np.uint8)
+        others = [other for other in self.edges if other[1:3] == edge[1:3] and other is not edge]
+        found = Located(identity(len(query)), np.zeros(len(query), np.uint8))
+        noted, nearest = np.zeros(len(query), np.uint8), np.full(len(query), np.inf)
+        problem: NoClockPath | None = None
+        asked = False
+        for one in [edge, *(other for other in others if not other.track.rigid)]:
+            if given is None and one.clock != edge.clock:
+                continue
+            try:
+                ns, said = (query, noted * 0) if given is None else self._times(query, given, one.clock)
+            except NoClockPath as error:
+                problem = problem or error
+                continue
+            asked = True
+            part = one.track.at(ns, extrapolate=extrapolate, max_gap_ns=max_gap_ns)
+            outside = np.maximum(float(one.track.ts_ns[0]) - ns, ns - float(one.track.ts_ns[-1]))
+            # Of two logs that cover an instant, the one whose clock is known there.
+            far = np.maximum(outside, 0.0) + np.where(said & EXTRAPOLATED, 0.5, 0.0)
+            rows = far < nearest
+            nearest[rows], noted[rows] = far[rows], said[rows]
+            found.poses.t[rows], found.poses.q[rows], found.flags[rows] = (
+                column[rows] for column in (part.poses.t, part.poses.q, part.flags)
+            )
+        if problem is not None and not asked:
+            raise problem
+        return found, noted
 
     def _times(self, query: NDArray[np.int64], given: ClockName, wanted: Ref) -> tuple[NDArray[np.int64], Flags]:
         """Return the instants on the clock of a log, and what the conversion flags, as flags of a pose."""

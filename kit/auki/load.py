@@ -52,7 +52,7 @@ class SegmentCounts:
     complete: bool = True
     """False where the file ends in the middle of an entry."""
     warnings: dict[str, int] = field(default_factory=dict)
-    """What is odd about rows that were kept: `joint_count`, `partial_point`, and how many."""
+    """What is odd about rows that were kept: `joint_count`, `partial_point`, `no_pose`, and how many."""
 
 
 @dataclass
@@ -148,7 +148,8 @@ class LogReader:
     def _unknown(self, counts: SegmentCounts, block: Block) -> TableBatch:
         """Return entries whose kind is not known as a quarantine batch; their bytes stay in the file."""
         detail = (
-            "what this sensor's entries hold is not known; register the sensor, or give scan(..., kinds={id: kind})"
+            "what this sensor's entries hold is not known: its sensor is not registered and no catalog.json beside the log has "
+            "a row of it; add one of them and load again (or scan(..., kinds={id: kind}))"
         )
         refused = [
             (counts.entries + i + 1, at, "unknown_kind", detail, None) for i, at in enumerate(block.offset.tolist())
@@ -174,7 +175,7 @@ class LogReader:
         if path.is_file():
             with path.open("rb") as file:
                 raw = file.read(RAW_BYTES)
-        return self._quarantine(counts, [(counts.lines, 0, _reason(error), str(error), raw)])
+        return self._quarantine(counts, [(counts.lines, 0, _reason(error), _plain(error, path), raw)])
 
     def _whole_or_nothing(self, path: Path, counts: SegmentCounts) -> Iterator[TableBatch]:
         """Yield the batches of a segment, or all its entries as quarantine where one is bad."""
@@ -208,6 +209,11 @@ class LogReader:
         columns = [[self.run] * len(refused), [counts.source_id] * len(refused), *zip(*refused, strict=True)]
         arrays = [pa.array(column, kind.type) for column, kind in zip(columns, schema, strict=True)]
         return "quarantine", pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _plain(error: Exception, path: Path) -> str:
+    """Return what is wrong with a segment, without its path: the row has its source."""
+    return str(error).replace(f"segment {path} ", "segment ", 1)
 
 
 def _reason(error: Exception) -> str:

@@ -155,7 +155,7 @@ def _log(root: Path, path: Path, entries: _Registry, hints: Mapping[str, Kind]) 
     except LogError as error:
         read, problem = None, str(error)
     if read is None:
-        document.refused.append(documents.refusal(data, "bad_manifest", problem or ""))
+        document.refused.append(documents.refusal(data, "bad_manifest", (problem or "").removeprefix(f"{where}: ")))
         return document, None
     other = path / manifest.NAMES[1]
     if where.name == manifest.NAMES[0] and other.is_file() and documents.read_safely(other)[0] != data:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from kit.auki.columns import Decoded, Lists
 from kit.auki.payload import decode
 from kit.auki.payload_fields import Kind
+from kit.auki.quaternion import SMALLEST
 from kit.auki.recording import Log
 from kit.auki.segment import Block
 from kit.errors import LogError
@@ -161,6 +162,8 @@ def _data(offset: Ints, at: Ints) -> dict[str, Any]:
 
 def _pose(log: Log, block: Block, decoded: Decoded, warnings: dict[str, int], last: int | None) -> dict[str, Any]:
     count = len(decoded.row)
+    if odd := _no_pose(decoded.values):
+        warnings["no_pose"] = odd
     begin, end = log.manifest.ref("from_frame"), log.manifest.ref("to_frame")
     own: dict[str, Any] = {"part": _same(0, count, pa.int64()) if decoded.part is None else decoded.part}
     for name, ref in (("from_frame", begin), ("to_frame", end)):
@@ -170,6 +173,17 @@ def _pose(log: Log, block: Block, decoded: Decoded, warnings: dict[str, int], la
         else:
             own[name] = _constant(told, count)
     return own
+
+
+def _no_pose(values: Mapping[str, NDArray[Any]]) -> int:
+    """Return how many entries no pose can be looked up in: a number is not finite, or the quaternion has no length."""
+    columns = [np.asarray(values[name], np.float64) for name in ("tx", "ty", "tz", "qx", "qy", "qz", "qw")]
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = columns[3] ** 2 + columns[4] ** 2 + columns[5] ** 2 + columns[6] ** 2
+        good = np.isfinite(squares) & (squares > SMALLEST**2)
+    for column in columns[:3]:
+        good &= np.isfinite(column)
+    return len(good) - int(good.sum())
 
 
 def _joints(log: Log, block: Block, decoded: Decoded, warnings: dict[str, int], last: int | None) -> dict[str, Any]:

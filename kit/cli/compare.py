@@ -139,7 +139,7 @@ def what_if(
         typer.Option(
             "--until",
             metavar="SPAN",
-            help="Virtual time of a run: 30s, 10m. As long as the capture without.",
+            help="Virtual time of a run, 30s or 10m; without, that of the capture.",
             show_default=False,
         ),
     ] = None,

@@ -25,6 +25,8 @@ LEAST = 5
 """Traces that have to have something for it to be tested."""
 SHARES = (0.5, 0.9)
 BINS = 256
+RESOLUTION_MS = 0.05
+"""Times that are no further apart are alike: stamping alone takes as long."""
 TOLD = 5
 TELLING = ("outcome", "time", "cost", "conformance", "structure", "load")
 """The parts; of equally clear differences the one of the first is told first."""
@@ -98,7 +100,10 @@ class Comparison:
         """Return the clearest differences, one for each thing."""
         said: dict[tuple[str, str], Difference] = {}
         seen: set[tuple[float, float]] = set()
-        for d in sorted(self.found, key=lambda d: (-round(d.errors, 2), TELLING.index(d.part), d.measure, d.key)):
+        for d in sorted(
+            self.found,
+            key=lambda d: (-round(d.errors, 2), TELLING.index(d.part), "share" not in d.measure, d.measure, d.key),
+        ):
             # The share that completes and the share that fails change by as much: one is said.
             mirror = round(abs(d.delta), 6), round(d.errors, 4)
             if mirror not in seen and (d.part, d.key) not in said:
@@ -310,7 +315,7 @@ def _timed(a: Profile, b: Profile, parts: Blocks) -> Iterator[Measure]:
         for share in SHARES:
             limit = float(np.quantile(whole, share))
             top = tuple(
-                sums(side.trace, (side.ms > limit).astype(np.float64), parts.of[n], parts.count[n])
+                sums(side.trace, (side.ms > limit + RESOLUTION_MS).astype(np.float64), parts.of[n], parts.count[n])
                 for n, side in enumerate(sides)
             )
             first, second = (float(np.quantile(side.ms, share)) for side in sides)
@@ -343,7 +348,7 @@ def sentence(d: Difference) -> str:
     if d.measure.endswith("_ms"):
         word = "longer" if d.delta > 0 else "shorter"
         change = f" ({d.delta / d.a:+.0%})" if d.a > 0 else ""
-        shift = f"{d.delta:+,.3g} ms [{d.low:+,.3g}, {d.high:+,.3g}]{change}"
+        shift = f"{_number(d.delta, '+')} ms [{_number(d.low, '+')}, {_number(d.high, '+')}]{change}"
         return f"{d.key} is {word}: {d.measure[:3]} {_ms(d.a)} to {_ms(d.b)}, {shift}"
     if d.measure in ("share", "share of variant"):
         what = f"variant {d.label}" if d.part == "structure" else f"{d.label} traces"

@@ -12,7 +12,7 @@ from kit.errors import ArgumentError
 from kit.store.store import Store
 from kit.trace.conformance import check
 from kit.trace.cost import cost_by_trace
-from kit.trace.forest import NO_TIME, Forest, Ints, forest, ints
+from kit.trace.forest import LABELS, NO_TIME, Forest, Ints, forest, ints
 from kit.trace.sequence import Sequence, published_parents, since_cause
 from kit.trace.spans import KINDS, paired
 from kit.trace.traces import STATUSES
@@ -25,6 +25,11 @@ CHECKED = 300_000
 NAMED = 6
 """Activities of a variant that its name shows."""
 GRAM = 3
+
+GAPS = (
+    (("missing_parent",), "signals whose cause is not in the capture have no edge"),
+    (("cycle", "self_parent"), "signals on rings of parents have no edge"),
+)
 
 ROWS = "SELECT rowid AS row, directed_id AS neuron FROM signals WHERE canonical AND run = $run"
 CODES = """
@@ -108,6 +113,13 @@ def profile(store: Store, run: str, *, name: str | None = None, conformance: boo
     untimed = int((~timed & (grown.row >= 0)).sum())
     if untimed:
         made.notes.append(f"{made.name}: {untimed:,} signals without a time are in no time")
+    label = np.bincount(grown.label, minlength=len(LABELS))
+    for names, told in GAPS:
+        count = int(label[[LABELS.index(word) for word in names]].sum())
+        if count:
+            made.notes.append(f"{made.name}: {count:,} {told}")
+    if grown.surplus.any():
+        made.notes.append(f"{made.name}: {int(grown.surplus.sum()):,} further lines with the id of another count once")
     lost = int((workflow & (start == NO_TIME)).sum())
     if lost:
         made.notes.append(f"{made.name}: {lost:,} traces without any time were left out")

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from kit.auki.recording import Log
 
 READ_BYTES = 1 << 20
+WARNINGS = {
+    "joint_count": "joint_count, another number of angles than the sensor has joints",
+    "partial_point": "partial_point, bytes after the last whole point",
+    "partial_sample": "partial_sample, bytes after the last whole sample",
+    "no_pose": "no_pose, numbers that are not finite or a quaternion of length zero",
+}
+"""What is odd about rows that were kept, as sentences of a report."""
 NOTED = 3
 """Sentences about a source that are put in its note; more are counted."""
 
@@ -172,7 +179,9 @@ class SegmentReader:
         self.line, self.position = counts.lines, counts.bytes
         if not counts.complete:
             self.incomplete = "it ends in the middle of an entry, or is no segment"
-        self.note = _note([f"{count:,} entries: {name}" for name, count in sorted(counts.warnings.items())])
+        self.note = _note(
+            [f"{count:,} entries: {WARNINGS.get(name, name)}" for name, count in sorted(counts.warnings.items())]
+        )
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Return nothing: rows of several tables come from `tables`."""

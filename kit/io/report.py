@@ -23,7 +23,7 @@ class Reason:
     line: int
     byte_offset: int
     detail: str
-    raw: bytes
+    raw: bytes | None
 
 
 class SourceCounts(NamedTuple):
@@ -177,12 +177,14 @@ def shown_name(uri: str) -> str:
 
 
 def _example(reason: Reason) -> str:
-    raw = reason.raw[:48].decode("utf-8", "backslashreplace")
-    shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in raw)
-    more = "…" if len(reason.raw) > 48 else ""
+    raw = reason.raw or b""  # what stays in its file has none
+    shown = "".join(
+        char if char.isprintable() else repr(char)[1:-1] for char in raw[:48].decode("utf-8", "backslashreplace")
+    )
+    more = "…" if len(raw) > 48 else ""
     return (
         f"{reason.count:,}, the first at {shown_name(reason.uri)}, line {reason.line:,} (byte {reason.byte_offset:,}): "
-        f"{reason.detail}; {shown}{more}"
+        f"{reason.detail}{'; ' if raw else ''}{shown}{more}"
     )
 
 

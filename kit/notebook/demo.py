@@ -3,29 +3,51 @@
 import base64
 import io
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING
 
 from kit import datasets
 from kit.io import LoadReport
+from kit.notebook.namespace import Namespace
 from kit.notebook.study import Study
 from kit.notebook.trace import Trace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from kit.widgets.panel import Panel
+
 
 @dataclass(frozen=True)
 class Demo:
-    """What `kit.demo()` made: the study to go on with, the account of its load, a trace and its picture."""
+    """What `kit.demo()` made: the study to go on with, the account of its load, a trace and its picture.
+
+    In a notebook it ends in the panel of a simulated office.
+    """
 
     study: Study
     report: LoadReport
     trace: Trace
     figure: "Figure"
 
+    @cached_property
+    def panel(self) -> "Panel":
+        """The panel of the shipped office `desk`, simulated; made when it is first asked for."""
+        return Namespace.from_scenario("desk", seed=7).panel()
+
+    def _ipython_display_(self) -> None:
+        from IPython import get_ipython
+        from IPython.display import display
+
+        display({"text/plain": repr(self), "text/html": self._repr_html_()}, raw=True)
+        if hasattr(get_ipython(), "kernel"):
+            display(self.panel)
+
     def __repr__(self) -> str:
-        return f"{_stable(self.report)}\n\n{self.trace}\n\nGo on with demo.study, demo.trace and demo.figure."
+        return (
+            f"{_stable(self.report)}\n\n{self.trace}\n\nGo on with demo.study, demo.trace, demo.figure and demo.panel."
+        )
 
     def _repr_html_(self) -> str:
         picture = io.BytesIO()

@@ -39,7 +39,8 @@ class SensorVerbs(Store):
     def log_coverage(self, *, clock: "ClockName | None" = None, run: str | None = None) -> Table:
         """Return one row per stretch of a log without a gap, on the log's clock; with `clock`, all on that one."""
         found = kit.align.log_coverage(self, run)
-        return Table(found if clock is None else kit.align.spans_on(self._paths(run), found, clock), name="coverage")
+        found = found if clock is None else kit.align.spans_on(self._paths(run), found, clock)
+        return Table(kit.align.with_clock_names(found), name="coverage")
 
     def clocks(self, *, run: str | None = None) -> Table:
         """Return one row per clock log: drift in ppm, steps, uncertainty, longest pause."""

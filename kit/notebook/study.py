@@ -203,6 +203,7 @@ FAMILIES = (
 
 
 def _explore(table: Table, key: str | None = None, **options: Any) -> "TableExplorer":
+    """Return a table to scroll, filter and sort in the browser; what `Table.explore` calls."""
     from kit import widgets
 
     return widgets.TableExplorer(table, key=key, **options)

@@ -20,6 +20,7 @@ from kit.plot.style import (
     empty,
     figure,
     grid,
+    in_full,
     legend,
     legend_height,
     named,
@@ -139,6 +140,7 @@ def _draw(axes: Axes, number: int, its: dict[str, Any], look: palette.Look, told
               size=SMALL, color=palette.RED, ha="left" if aside else "right")  # fmt: skip
     axes.xaxis.set_major_locator(MaxNLocator(nbins=9))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+    in_full(axes, reach)
     grid(axes, "y")
     named(axes, x=f"s on {clean(str(its['from_clock']))}, from {first / 1e9:,.3f} s", y=f"change ({unit})")
 

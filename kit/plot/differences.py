@@ -32,13 +32,14 @@ from kit.plot.style import (
 LANE = 0.26
 MOST = 14
 PARTS = {
-    "structure": palette.SERIES[0],
-    "time": palette.SERIES[1],
     "outcome": palette.SERIES[2],
+    "time": palette.SERIES[1],
     "cost": palette.SERIES[3],
     "conformance": palette.SERIES[4],
+    "structure": palette.SERIES[0],
     "load": palette.SERIES[5],
 }
+"""Of equally clear differences the one of the first part is shown."""
 CHANGES = {
     "slower": palette.ORANGE,
     "faster": palette.BLUE,
@@ -101,9 +102,8 @@ def _leading(rows: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
     """Return the clearest row of each thing; what mirrors another is left out."""
     shown: dict[tuple[str, str], dict[str, Any]] = {}
     seen: set[tuple[float, float]] = set()
-    for row in sorted(
-        rows, key=lambda row: (not row["differs"], -round(row["errors"], 2), -list(PARTS).index(row["part"]) % 3)
-    ):
+    telling = list(PARTS)
+    for row in sorted(rows, key=lambda row: (not row["differs"], -round(row["errors"], 2), telling.index(row["part"]))):
         mirror = round(abs(row["delta"]), 6), round(row["errors"], 4)
         if row["errors"] > 0 and mirror not in seen:
             shown.setdefault((row["part"], row["key"]), row)
@@ -117,6 +117,10 @@ def _value(row: dict[str, Any], side: str) -> str:
         return f"{value:.1%}"
     unit = " ms" if row["measure"].endswith("_ms") and side == "b" else ""
     return (f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}") + unit
+
+
+def _signed(value: float) -> str:
+    return f"{value:+,.0f}" if abs(value) >= 100 else f"{value:+.3g}"
 
 
 def trace_difference(table: Any, *, title: str | None = None, most: int = 40, width: float = WIDTH) -> Picture:
@@ -133,8 +137,8 @@ def trace_difference(table: Any, *, title: str | None = None, most: int = 40, wi
     if total > most:
         changed = [row for row in rows if row["change"] != "same"]
         rows = changed[:most]
-    labels = [f"{'   ' * (row['depth'] - 1)}{row['type']} {row['neuron'] or ''}".rstrip() for row in rows]
-    labels = [short(clean(label), 52) if label.strip() == label else "   " * (row["depth"] - 1) + short(clean(label.strip()), 44)
+    labels = [f"{'   ' * row['depth']}{row['type']} {row['neuron'] or ''}".rstrip() for row in rows]
+    labels = [short(clean(label), 52) if label.strip() == label else "   " * row["depth"] + short(clean(label.strip()), 44)
               for label, row in zip(labels, rows, strict=True)]  # fmt: skip
     left = min(max(text_width(label, TEXT) for label in labels) + MARGIN + 0.3, width * 0.5)
     there = [word for word in CHANGES if any(row["change"] == word for row in rows)]
@@ -172,7 +176,7 @@ def trace_difference(table: Any, *, title: str | None = None, most: int = 40, wi
                 axes,
                 max(a, b) + 0.015 * longest,
                 lane,
-                f"{row['delta_ms']:+,.3g} ms",
+                f"{_signed(row['delta_ms'])} ms",
                 "delta",
                 size=SMALL,
                 color=colour,

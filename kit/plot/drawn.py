@@ -442,12 +442,29 @@ def _timeline(figure: Figure) -> Drawn:
     return {"events": {name: bars.count(name) for name in bars}, "now": now[0] if now else None, "breaks": breaks}
 
 
+def _marks(figure: Figure) -> Drawn:
+    """Return the place along x of each mark and the ends of each bar, by label; and names in the order of their lanes."""
+    marks = {label: _points(line)[0][0] for label, line in _tagged(figure, "mark", Line2D) if _points(line)}
+    bars = [*_tagged(figure, "interval", Line2D), *_tagged(figure, "range", Line2D)]
+    return {
+        "marks": marks,
+        "bars": {label: (_points(line)[0][0], _points(line)[-1][0]) for label, line in bars if _points(line)},
+        "lanes": [text.get_text().strip() for _, text in _tagged(figure, "lane-name", Text)],
+    }
+
+
+def _calibration(figure: Figure) -> Drawn:
+    return {word: {label: _points(line) for label, line in _tagged(figure, word, Line2D)} for word in ("seen", "made")}
+
+
 READERS: dict[str, Callable[[Figure], Drawn]] = {
+    "calibration": _calibration,
     "clock_graph": _joins,
     "clock_offsets": _clock_offsets,
     "cost": _cost,
     "dag": _dag,
     "dfg": _dfg,
+    "differences": _marks,
     "frame_graph": _joins,
     "image": _image,
     "lanes": _event_lanes,
@@ -458,8 +475,10 @@ READERS: dict[str, Callable[[Figure], Drawn]] = {
     "rates": _rates,
     "registry": _registry,
     "scan": _scan,
+    "trace_difference": _marks,
     "trajectory": _trajectory,
     "waterfall": _waterfall,
     "divergence": _divergence,
     "timeline": _timeline,
+    "what_if": _marks,
 }

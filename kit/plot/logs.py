@@ -22,6 +22,7 @@ from kit.plot.style import (
     empty,
     figure,
     grid,
+    in_full,
     legend,
     legend_height,
     named,
@@ -204,6 +205,7 @@ def _draw_clock(axes: Axes, clock: Any, lanes: list[tuple[str, list[dict[str, An
             write(axes, end + reach * 0.01, number + 0.5, f"{damage:,}", "damages", size=SMALL)
     axes.set(ylim=(len(lanes), 0), yticks=[], xlim=(-reach * 0.01, reach * 1.05))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=9))
+    in_full(axes, reach)
     grid(axes, "x")
     named(axes, x=f"s on {'an unnamed clock' if clock is None else clean(str(clock))}, from {first / NS:,.3f} s")
 

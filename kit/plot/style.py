@@ -16,11 +16,13 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter
 
 from kit.errors import ArgumentError
 from kit.palette import FAINT, INK, MUTED, PAPER
 
 WIDTH = 9.0
+LONG_S = 100_000
 """Width of a notebook's output column, in inches."""
 FONT = "DejaVu Sans"
 """Comes with matplotlib, so a picture looks the same everywhere."""
@@ -77,6 +79,12 @@ def named(axes: Axes, *, x: str = "", y: str = "") -> None:
     """Write the names of the axes, units included."""
     axes.set_xlabel(x, fontsize=TEXT, color=INK, fontfamily=FONT, parse_math=False)
     axes.set_ylabel(y, fontsize=TEXT, color=INK, fontfamily=FONT, parse_math=False)
+
+
+def in_full(axes: Axes, reach: float) -> None:
+    """Write the seconds of a long axis in full: matplotlib would take a power of ten out of them, into a corner."""
+    if reach >= LONG_S:
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
 
 def titled(picture: Picture, title: str) -> None:

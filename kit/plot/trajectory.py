@@ -21,6 +21,7 @@ from kit.plot.style import (
     empty,
     figure,
     grid,
+    in_full,
     legend,
     legend_height,
     named,
@@ -135,6 +136,7 @@ def motion(
         axes.plot(seconds, line, color=palette.BLUE, linewidth=1.4, gid=f"line:{name}", zorder=3)
         axes.set_xlim(-reach * 0.01, reach * 1.01)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+        in_full(axes, reach)
         grid(axes, "y")
         last = number == len(values) - 1
         axes.tick_params(labelbottom=last)

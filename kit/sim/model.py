@@ -30,7 +30,8 @@ class Behaviour:
     """What a model does with a task, as data.
 
     It recalls from `recalls`, calls `calls` (Effector, tool), works for `service`, imprints into `imprints`, and
-    replies; a part that is None is left out. With probability `fails` the reply is an ERROR, with `asks` a
+    replies; a part that is None is left out. With `calls_last` it calls after its work. With
+    probability `fails` the reply is an ERROR, with `asks` a
     CLARIFICATION. `output_bytes` is how much it says, `tokens_in`, `tokens_out` and `cost_micro_usd` go into the
     meta of the reply. `bid` is the cost it bids: drawn, or `load` for the number of tasks before it.
     """
@@ -49,6 +50,7 @@ class Behaviour:
     calls: tuple[str, str] | None = None
     imprints: str | None = None
     deadline_ms: int | None = None
+    calls_last: bool = False
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -99,9 +101,11 @@ class ModelAxon(Axon):
         steps: list[Callable[[_Work], None]] = []
         if behaviour.recalls is not None:
             steps.append(self._recall)
-        if behaviour.calls is not None:
+        if behaviour.calls is not None and not behaviour.calls_last:
             steps.append(self._call)
         steps.append(self._serve)
+        if behaviour.calls is not None and behaviour.calls_last:
+            steps.append(self._call)
         if behaviour.imprints is not None:
             steps.append(self._imprint)
         return (*steps, self._reply)

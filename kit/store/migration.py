@@ -7,6 +7,7 @@ import duckdb
 
 from kit import schema
 from kit.errors import StoreError, StoreVersionError
+from kit.store.blank import create
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, path: Path | None, *, read_only: bool, views: str) -> None:
@@ -15,9 +16,12 @@ def prepare(connection: duckdb.DuckDBPyConnection, path: Path | None, *, read_on
     All in one transaction. A read-only store of an older kit cannot be completed and is refused with
     the way out. Raises StoreVersionError.
     """
-    version = stored_version(connection, path)
+    version = None if path is None else stored_version(connection, path)
     if version == schema.VERSION:
         _recover(connection, path, read_only=read_only)
+        return
+    if version is None and not read_only:
+        create(connection, views)
         return
     if version is not None and version > schema.VERSION:
         raise StoreVersionError(
@@ -42,6 +46,11 @@ def prepare(connection: duckdb.DuckDBPyConnection, path: Path | None, *, read_on
         connection.execute("ROLLBACK")
         raise
     _recover(connection, path, read_only=read_only)
+
+
+_NAMES = """
+SELECT table_name FROM duckdb_tables() UNION ALL SELECT view_name FROM duckdb_views() WHERE NOT internal
+"""
 
 
 def undo_all(connection: duckdb.DuckDBPyConnection) -> None:
@@ -79,11 +88,8 @@ def stored_version(connection: duckdb.DuckDBPyConnection, path: Path | None) -> 
     """Return the schema version of an open database, None for an empty one; raise for a foreign one."""
     with suppress(duckdb.CatalogException):  # to list the tables of a store first would take ten times as long
         found = connection.execute("SELECT version FROM kit_schema").fetchall()
-        return int(found[0][0]) if found else None
-    tables = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    tables |= {
-        row[0] for row in connection.execute("SELECT view_name FROM duckdb_views() WHERE NOT internal").fetchall()
-    }
+        return int(found[0][0]) if found else 0
+    tables = {row[0] for row in connection.execute(_NAMES).fetchall()}
     if tables:
         raise StoreVersionError(
             f"{path}: a DuckDB database, but no store of the kit (tables: {', '.join(sorted(tables)[:5])}). "

@@ -125,6 +125,8 @@ class Load:
 
     def counts(self, source_ids: Sequence[int]) -> dict[int, Counts]:
         """Count what the tables hold of some sources."""
+        if not source_ids:
+            return {}
         totals = [self._totals(tables, source_ids) for tables in (ROW_TABLES, ("duplicates",), ("quarantine",))]
         return {number: Counts(*(total.get(number, 0) for total in totals)) for number in source_ids}
 

@@ -25,7 +25,7 @@ from kit.widgets.owner import Owner
 from kit.widgets.scene import Scene, clock_scene, record_rows, signal_rows, thread_scene, trace_scene
 from kit.widgets.selection import link
 from kit.widgets.timeline import Timeline
-from kit.widgets.view import WIDGET_VIEW
+from kit.widgets.view import WIDGET_VIEW, stored
 
 NOUNS = {"traces": "trace", "threads": "thread", "clocks": "clock"}
 """What a row of each family is, which is the name of its key column."""
@@ -99,11 +99,13 @@ class Browser(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def to_html(self, path: str | Path, *, rows: int = EMBEDDED_ROWS, title: str | None = None) -> Path:
         """Write all of it as one HTML file that needs no kernel and no network, and return the path.
 
-        Traces are embedded in the order of the listing while their events fit into `rows`; the file says how many are listed only.
+        Traces are embedded, the one that is shown first, then in the order of the listing, while their events fit into
+        `rows`; the file says how many are listed only.
         """
-        page = Page(title or self._counted(), [*self.listings.values(), *self._parts()], rows)
+        page = Page(title or self._counted(), [*self.listings.values(), *self._parts()], rows, self._hidden())
         left, skipped, before = rows, 0, self.opened
-        for key in self._places:
+        # What is shown now comes first: it is what the file opens with.
+        for key in dict.fromkeys([*([before] if before is not None else []), *self._places]):
             self.show(key)
             size = max(len(self._ids()), len(self.timeline))
             if size > left:
@@ -132,7 +134,7 @@ class Browser(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _repr_mimebundle_(self, **_: Any) -> Any:
         twin = (self.dag if self._family() != "clocks" else self.timeline).twin()
         view = {WIDGET_VIEW: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}}
-        return {"text/plain": repr(self), **twin, **view}, {}
+        return {"text/plain": repr(self), **stored(twin), **view}, {}
 
     # What is there
 

@@ -103,6 +103,14 @@ class DAG(View):
         """The columns that are drawn."""
         return self._drawing
 
+    def select(self, *ids: str) -> None:
+        """Choose nodes, or none, as a click does: the time cursor goes to the first of them."""
+        super().select(*ids)
+        row = self._numbers.get(ids[0]) if ids else None
+        ts = None if row is None else self._drawing.nodes["ts"].cast(pa.int64())[row].as_py()
+        if ts is not None:
+            self.cursor_us = float(ts)
+
     def search(self, text: str) -> list[str]:
         """Return the ids that `text` finds, in the order of the nodes, and point them out.
 

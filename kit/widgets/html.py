@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from html import escape
 from importlib import metadata
 from pathlib import Path
@@ -22,21 +22,23 @@ from kit.widgets.compose import script, source
 from kit.widgets.view import LOOKS, View, embed_state
 
 EMBEDDED_ROWS = 20_000
-FRONTS = {"DAG": "dag", "Timeline": "timeline", "Listing": "listing", "Detail": "detail"}
+FRONTS = {"DAG": "dag", "Timeline": "timeline", "Listing": "listing", "Detail": "detail", "TableExplorer": "table"}
 ALIGNED = 8
 
 
 class Page:
     """A page in the making: views, and for each key that a listing offers what the views show then."""
 
-    def __init__(self, title: str, views: Sequence[View], rows: int = EMBEDDED_ROWS) -> None:
+    def __init__(
+        self, title: str, views: Sequence[View], rows: int = EMBEDDED_ROWS, hidden: Collection[Any] = ()
+    ) -> None:
         self.title = title
         self._views = list(views)
         self._notes: list[str] = []
         self._blob = bytearray()
         self._held: dict[str, int] = {}
         self._tables: list[Any] = []
-        self._parts = [self._part(view, rows) for view in self._views]
+        self._parts = [{**self._part(view, rows), "hidden": view in hidden} for view in self._views]
         self._groups: dict[str, dict[str, Any]] = {}
 
     def note(self, text: str) -> None:
@@ -44,9 +46,7 @@ class Page:
         if text and text not in self._notes:
             self._notes.append(text)
 
-    def group(
-        self, key: str, views: Iterable[View], rows: int, hidden: "set[Any] | frozenset[Any]" = frozenset()
-    ) -> None:
+    def group(self, key: str, views: Iterable[View], rows: int, hidden: Collection[Any] = ()) -> None:
         """Keep what these views show now under `key`, a value that a listing offers to choose."""
         made = {}
         for view in views:

@@ -63,6 +63,7 @@ class Owner(Generic[Command]):
         self._queue: deque[tuple[Command, Future[Any]]] = deque()
         self._due: float | None = None
         """When, by the monotonic clock, the next turn is due; None for never."""
+        self._did_command = False
         self._idle = True
         self._closed = False
 
@@ -171,7 +172,11 @@ class Owner(Generic[Command]):
                     self._changed.wait(left)
             if self._closed:
                 return False
-            item = self._queue.popleft() if self._queue else None
+            # Turns and commands take turns: many commands do not keep from going on what goes on by itself.
+            turn_due = self._due is not None and self._due <= monotonic()
+            turns = not self._queue or (turn_due and self._did_command)
+            item = None if turns else self._queue.popleft()
+            self._did_command = not turns
         self._owned_by = threading.get_ident()
         try:
             if item is not None:

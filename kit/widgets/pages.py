@@ -60,7 +60,7 @@ class State(NamedTuple):
 
 
 class Pages:
-    """Pages of one relation. Its methods but `sql`, `relation` and `rows` belong to one thread, the owner's of a view.
+    """Pages of one relation. Its methods but `sql` and `relation` belong to one thread, the owner's of a view.
 
     base      the table that pages are read from, as SQL
     named     what the relation is called in `sql`: a table, a query in brackets, or `self`
@@ -76,7 +76,7 @@ class Pages:
         self._cursor = cursor
         self._prepare = prepare
         self._orders: dict[State, Numbers | None] = {}
-        self._preparing: duckdb.DuckDBPyConnection | None = None
+        self._preparing: tuple[duckdb.DuckDBPyConnection, State | None] | None = None
         described = cursor().sql(f"DESCRIBE SELECT * FROM {named if prepare else base}").fetchall()  # noqa: S608  names are quoted, values are literals or bound
         self.columns = {str(row[0]): Column(str(row[0]), str(row[1]), kind_of(str(row[1]))) for row in described}
         if key is not None and key not in self.columns:
@@ -127,10 +127,10 @@ class Pages:
             f"{self._column(name).quoted} {'DESC' if way == 'desc' else 'ASC'} NULLS LAST" for name, way in state.sort
         )
 
-    def interrupt(self) -> None:
-        """Break off an order that is being prepared; a page is never broken off."""
-        if (connection := self._preparing) is not None:
-            connection.interrupt()
+    def interrupt(self, wanted: State) -> None:
+        """Break off the order that is being prepared, if it is that of another state; a page is never broken off."""
+        if (preparing := self._preparing) is not None and preparing[1] not in (None, wanted):
+            preparing[0].interrupt()
 
     # For the owner
 
@@ -139,7 +139,7 @@ class Pages:
         if self._total is None:
             connection = self._cursor()
             if self._prepare is not None:
-                self._preparing = connection
+                self._preparing = (connection, None)
                 try:
                     connection.execute(self._prepare)
                 finally:
@@ -213,7 +213,7 @@ class Pages:
             if not where and not order and not self._gaps:
                 return None
             query = f"SELECT rowid FROM {self._base} {f'WHERE {where}' if where else ''} ORDER BY {order + ', ' if order else ''}rowid"  # noqa: S608  names are quoted, values are literals or bound
-            self._preparing = self._cursor()
+            self._preparing = (self._cursor(), state)
             try:
                 numbers = self._arrow(query)["rowid"].to_numpy().astype(np.int64, copy=False)
             finally:

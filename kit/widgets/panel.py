@@ -12,13 +12,15 @@ from time import monotonic
 from typing import Any
 
 import ipywidgets
+import pyarrow as pa
 from IPython import get_ipython
 
 from kit.errors import KitError, ViewClosedError
-from kit.sim.command import FAULTS, Command, Pause, Snapshot
+from kit.sim.command import FAULTS, Command, Pause, Play, Snapshot
 from kit.sim.control import Controller, ControlLog, Goal
 from kit.sim.duration import START_US
 from kit.sim.faults import Fault, by_hand, targets
+from kit.sim.marking import Marking
 from kit.sim.namespace import Namespace
 from kit.sim.verbs import Verbs
 from kit.widgets import sheet as sheets
@@ -26,10 +28,21 @@ from kit.widgets.controls import Choices, Controls
 from kit.widgets.copy import STATIC, CopyButton
 from kit.widgets.owner import Owner
 from kit.widgets.sheet import Sheet
+from kit.widgets.timeline import Timeline
 
 CSS = (STATIC / "panel.css").read_text(encoding="utf-8")
 REFRESH_S = 0.2
 """Real time between two looks at a simulation that goes on."""
+TIMELINE_HEIGHT = 330
+FOLLOWED_S = 20
+"""Virtual seconds that the timeline keeps in sight while it plays."""
+MARKS = pa.schema(
+    [
+        pa.field("lane", pa.string()),
+        *(pa.field(name, pa.float64()) for name in ("start", "end")),
+        *(pa.field(name, pa.string()) for name in ("kind", "status", "id", "name")),
+    ]
+)
 LOST = "The kernel of this panel is gone or was restarted. Run the cell again for a new panel."
 
 
@@ -57,7 +70,12 @@ class Copy:
     to_browser: bool = False
 
 
-Order = Command | Complain | Look | Read | Copy
+@dataclass(frozen=True)
+class Show:
+    """Nothing; when it is done, what came before is shown: a turn, which shows it, comes between two commands."""
+
+
+Order = Command | Complain | Look | Read | Copy | Show
 
 
 class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
@@ -90,7 +108,12 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
         self._html = {
             name: ipywidgets.HTML() for name in ("counters", "state", "registry", "latest", "log", "troubles")
         }
-        self._slot = ipywidgets.VBox()
+        self._marking = Marking()
+        self._end_tap = namespace.synapse.tap(self._marking.see)
+        self._timeline = Timeline(height=TIMELINE_HEIGHT, axis="virtual time", title="Signals and tasks by neuron")
+        self._following = False
+        self._window: list[float] | None = None
+        self._slot = ipywidgets.VBox([self._timeline])
         super().__init__(self._composed())
         self.add_class("kit-panel")
         self._refresh()
@@ -138,7 +161,10 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
 
     @property
     def timeline(self) -> Any:
-        """The view that stands between the controls and the tables; None for none. A panel closes it with itself."""
+        """The view that stands between the controls and the tables; None for none. A panel closes it with itself.
+
+        At first it is a Timeline that shows every signal and task as they come.
+        """
         return self._slot.children[0] if self._slot.children else None
 
     @timeline.setter
@@ -152,8 +178,10 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
 
         Ctrl-C while it waits makes the simulation stand still. On the owner's own thread it does not wait.
         """
-        made = self._owner.call(command)
-        return self._awaited(command, made)
+        made = self._awaited(command, self._owner.call(command))
+        if not self._owner.mine:
+            self._owner.call(Show())
+        return made
 
     def _awaited(self, command: Command, made: Any) -> Any:
         if not isinstance(made, Goal):
@@ -165,6 +193,7 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
                 self._post(Pause())
                 raise
             if made.error is not None:
+                self._owner.call(Show())
                 raise made.error
         return None
 
@@ -249,9 +278,13 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
         """Stand still, end the thread, and close every control; harmless when repeated."""
         if not self._owner.closed:
             self._owner.close()
-            self._controller.stand("closed")
+            self._end_tap()
+            if self._controller.playing:
+                self._controller.stand("paused")
+            self._shown = sheets.sheet(self._controller)
             for child in [*self.children]:
                 _close(child)
+            self.layout.close()
         super().close()
         self.__dict__.pop("_repr_mimebundle_", None)  # ipywidgets takes it away; the table can still be shown
 
@@ -262,6 +295,8 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
             return sheets.sheet(self._controller)
         if isinstance(order, Read):
             return self._controller.log
+        if isinstance(order, Show):
+            return None
         if isinstance(order, Copy):
             code = self._coded()
             self._code.value = code
@@ -274,6 +309,8 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
             return None
         if not isinstance(order, Snapshot):
             self._message = ""
+        if isinstance(order, Play):
+            self._following, self._window = True, self._timeline.view_us
         made = self._controller.apply(order)
         self._due = 0.0
         return made
@@ -291,8 +328,27 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
         self._message = f"{'' if order is None else f'{order}: '}{error}"
         self._refresh()
 
+    def _draw(self) -> None:
+        """Hand the timeline what is new."""
+        marks = self._marking.take()
+        if marks is not None and self._slot.children == (self._timeline,):
+            self._timeline.append(pa.table(marks, schema=MARKS))
+        self._follow()
+
+    def _follow(self) -> None:
+        """Keep the last seconds in sight while it plays, unless somebody has moved the timeline since Play."""
+        view = self._timeline.view_us
+        if not self._following or not self._controller.playing:
+            return
+        self._following = view is None if self._window is None else view == self._window
+        if self._following:
+            now = float(START_US + self._controller.us)
+            self._timeline.zoom(now - FOLLOWED_S * 1e6, now)
+            self._window = self._timeline.view_us
+
     def _refresh(self) -> None:
         """Show how it stands."""
+        self._draw()
         now = monotonic()
         self._due = now + REFRESH_S
         of = self._shown = sheets.sheet(self._controller)
@@ -347,8 +403,12 @@ def _form(title: str, *controls: Any) -> Any:
 
 
 def _close(widget: Any) -> None:
+    """Close a widget with all that are in it, its layout and its style."""
     for child in [*getattr(widget, "children", ())]:
         _close(child)
+    for part in (getattr(widget, "layout", None), getattr(widget, "style", None)):
+        if isinstance(part, ipywidgets.Widget):
+            part.close()
     widget.close()
 
 

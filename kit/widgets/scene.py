@@ -62,10 +62,15 @@ def trace_scene(
 def thread_scene(
     store: Store, thread: str, *, run: str | None = None, follow: bool = False, woven: Weave | None = None
 ) -> Scene:
-    """Return a thread of records: its DAG, and its records by actor, on the logical clock where clocks are no times."""
+    """Return a thread of records: its DAG, and its records by actor over time.
+
+    Where most clocks of the thread are no times, the axis is the logical clock and records stamped with a time have no place on
+    it; else it is UTC and it is the others that have none. The timeline tells how many it leaves out.
+    """
     records = thread_records(store, thread, run=run, follow=follow, woven=woven)
-    timed = records["ts"].null_count < records.num_rows
-    start = records["ts"] if timed else pc.multiply(records["clock"].cast(pa.float64(), safe=False), 1e6)
+    timed = 2 * records["ts"].null_count <= records.num_rows
+    logical = pc.if_else(pc.is_null(records["ts"]), records["clock"].cast(pa.float64(), safe=False), None)
+    start = records["ts"] if timed else pc.multiply(logical, 1e6)
     marks = pa.table(
         {
             "lane": records["actor"],

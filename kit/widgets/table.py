@@ -1,6 +1,7 @@
 """`TableExplorer`: a relation of any size in the browser, to scroll, filter and sort, with the state given back as SQL."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from html import escape
 from typing import Any, ClassVar
 
@@ -55,7 +56,7 @@ class TableExplorer(View):
             self._pages = of_table(source, key)
             traits.setdefault("title", getattr(source, "name", "table"))
         super().__init__(key=self._pages.key or "", **traits)
-        self.observe(lambda _: self._pages.interrupt(), ["sort", "filters", "where", "window_us"])
+        self.observe(self._changed, ["sort", "filters", "where", "window_us"])
 
     # The state, given back to code
 
@@ -67,10 +68,7 @@ class TableExplorer(View):
     @property
     def state(self) -> State:
         """Filters and order as they are now; raises ArgumentError where they cannot be read."""
-        window = None if self.window_us is None else (float(self.window_us[0]), float(self.window_us[1]))
-        return State(
-            tuple(_filter(item) for item in self.filters), self.where, tuple(_order(item) for item in self.sort), window
-        )
+        return _state({name: getattr(self, name) for name in ("filters", "where", "sort", "window_us")})
 
     @property
     def sql(self) -> str:
@@ -84,7 +82,8 @@ class TableExplorer(View):
     @property
     def selection(self) -> Table:
         """The chosen rows, whether or not they are shown just now."""
-        return self._pages.rows(self.selected)
+        # On the owner's thread: the table that a query was written to is seen by its cursor alone.
+        return self.post(lambda: self._pages.rows(self.selected)).result()  # type: ignore[no-any-return]
 
     def find(self, id_: str) -> int:
         """Return the place, from 0, of the row with a key in what is shown; -1 where it is not there."""
@@ -101,6 +100,10 @@ class TableExplorer(View):
 
     # The front end
 
+    def _changed(self, _: Any) -> None:
+        with suppress(ArgumentError):  # told where it is asked for
+            self._pages.interrupt(self.state)
+
     def answer(self, name: str, params: Mapping[str, Any]) -> pa.Table:
         """Return columns, shape, a page, a summary, the place of a key, or a whole cell."""
         try:
@@ -111,7 +114,9 @@ class TableExplorer(View):
             raise ArgumentError(str(error).partition("\n")[0]) from error
 
     def _answer(self, name: str, params: Mapping[str, Any]) -> pa.Table:
-        pages, state = self._pages, self.state
+        pages, told = self._pages, params.get("state")
+        # The front end sends its state along, since a changed trait may arrive after the question.
+        state = _state(told) if isinstance(told, Mapping) else self.state
         if name == "columns":
             return _columns(pages)
         if name == "shape":
@@ -151,6 +156,16 @@ def _columns(pages: Pages) -> pa.Table:
     columns = pages.columns.values()
     return pa.table(
         {name: pa.array([getattr(column, name) for column in columns], pa.string()) for name in ("name", "sql", "kind")}
+    )
+
+
+def _state(told: Mapping[str, Any]) -> State:
+    window, filters, sort = told.get("window_us"), told.get("filters") or (), told.get("sort") or ()
+    return State(
+        tuple(map(_filter, filters)),
+        str(told.get("where") or ""),
+        tuple(map(_order, sort)),
+        None if window is None else (float(window[0]), float(window[1])),
     )
 
 

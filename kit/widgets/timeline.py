@@ -90,7 +90,8 @@ class Timeline(View):
             total, lanes, undated = self._count, len(self._lanes), self._undated
         if not self._titled:
             self.title = f"{total:,} event{'s' * (total != 1)} in {lanes:,} lane{'s' * (lanes != 1)}"
-        self.notice = f"{undated:,} without a time are left out." if undated else ""
+        missing = "a time" if self.axis == "UTC" else f"a reading of the {self.axis}"
+        self.notice = f"{undated:,} without {missing} are left out." if undated else ""
         self.refresh()
         return count
 
@@ -131,6 +132,17 @@ class Timeline(View):
                 width = max((bounds["to"] - bounds["from"]) / max(int(buckets), 1), 1e-3)
                 found = cursor.sql(COUNTED, params={**bounds, "width": width}).to_arrow_table()
         return _coded(found)
+
+    def select(self, *ids: str) -> None:
+        """Choose events, or none, as a click does: the time cursor goes to the first of them."""
+        super().select(*ids)
+        if ids:
+            with self._cursor() as cursor:
+                found = cursor.execute(
+                    "SELECT start_us FROM marks WHERE id = ? ORDER BY row LIMIT 1", [ids[0]]
+                ).fetchall()
+            if found:
+                self.cursor_us = found[0][0]
 
     # Moving
 

@@ -25,6 +25,7 @@ text of `repr`. `close()` ends the thread, drops the data and closes the comm.
 """
 
 import json
+from base64 import encodebytes
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -170,9 +171,17 @@ class View(anywidget.AnyWidget):
         return f"<{type(self).__name__} {self.title!r}>" if self.title else f"<{type(self).__name__}>"
 
     def _repr_mimebundle_(self, **_: Any) -> Any:
-        data: dict[str, Any] = {"text/plain": repr(self), **self.twin()}
+        data: dict[str, Any] = {"text/plain": repr(self), **stored(self.twin())}
         data[WIDGET_VIEW] = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
         return data, {}
+
+
+def stored(twin: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a twin as IPython would store it: bytes as base64 in lines of 76 characters.
+
+    One long line would do as well for a front end, but not for the patterns that notebooks are compared by.
+    """
+    return {kind: encodebytes(value).decode() if isinstance(value, bytes) else value for kind, value in twin.items()}
 
 
 def embed_state(view: View) -> dict[str, Any]:
@@ -195,4 +204,4 @@ def _short(error: BaseException) -> str:
     return text if len(text) <= TEXT_LIMIT else text[: TEXT_LIMIT - 1] + "…"
 
 
-__all__ = ["LOOKS", "WIDGET_VIEW", "Header", "View", "embed_state"]
+__all__ = ["LOOKS", "WIDGET_VIEW", "Header", "View", "embed_state", "stored"]

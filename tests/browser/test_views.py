@@ -44,6 +44,9 @@ def test_a_click_on_a_node_selects_it_in_the_kernel_and_in_the_timeline(lab_page
     ready(page, "timeline")
     assert page.evaluate(COLOURS, ".kit-dag .kit-canvas") > 20
     assert page.evaluate(COLOURS, ".kit-timeline .kit-canvas") > 20
+    for kind in ("dag", "timeline"):
+        theme = page.evaluate(f"(({{dark, paper, ink}}) => [dark, paper, ink])({VIEW.format(kind)}.theme())")
+        assert theme == [False, "#ffffff", "#000000"], "the colours of the page, not those before it was there"
     ids = shown.fact("dag.drawing.nodes['id'].to_pylist()")
     for id in (ids[1], ids[-1]):
         place = page.evaluate(f"{VIEW.format('dag')}.place({id!r})")
@@ -172,7 +175,9 @@ def test_a_view_says_that_its_kernel_is_gone(lab_page: Any) -> None:
     ready(shown.page, "dag")
     shown.page.evaluate("jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     shown.page.get_by_text("The kernel behind this view is gone: run its cell again.").wait_for()
-    print(shown.errors)
+    # JupyterLab complains where a page is closed while its kernel is on its way back.
+    shown.wait_idle()
+    shown.page.wait_for_timeout(1000)
 
 
 def test_a_saved_notebook_shows_twins_without_a_kernel(lab_page: Any) -> None:

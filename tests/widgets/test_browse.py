@@ -65,6 +65,17 @@ def test_logs_are_lanes_of_stretches_on_their_clock(mission: Any, browser: Any) 
     assert browser.dag.drawing.nodes.num_rows == 0
 
 
+def test_a_thread_stands_on_the_clock_that_most_of_its_records_have() -> None:
+    thread = kit.load(kit.datasets.path("syncropel-small")).thread("th_232063")
+    untimed = [row for row in thread.table() if row["ts"] is None]
+    assert 0 < len(untimed) < len(thread)
+    view = thread.timeline()
+    assert (view.axis, len(view)) == ("logical clock", len(untimed))
+    assert view.extent_us == (min(row["clock"] for row in untimed) * 1e6, max(row["clock"] for row in untimed) * 1e6)
+    assert view.notice == f"{len(thread) - len(untimed)} without a reading of the logical clock are left out."
+    view.close()
+
+
 def test_a_gap_splits_a_lane_and_damage_is_marked() -> None:
     study = kit.load(kit.datasets.path("auki-small"))
     marks = clock_scene(study, "session/sdk_clock").marks.to_pylist()

@@ -135,6 +135,19 @@ def test_an_error_of_a_turn_ends_the_turns_until_the_next_command(thread: bool) 
     owner.close()
 
 
+def test_many_commands_do_not_keep_it_from_taking_turns() -> None:
+    ledger = Ledger()
+    ledger.left = 1000
+    owner = Owner(ledger.apply, turn=ledger.turn, thread=False)
+    made = [owner.post(Add(n)) for n in range(100)]
+    owner.post(Add(100)).add_done_callback(lambda _: after.append(ledger.turns))
+    after: list[int] = []
+    owner.wait(10)
+    assert after[0] >= 99
+    assert all(one.done() for one in made)
+    owner.close()
+
+
 def test_the_owner_does_at_once_what_it_calls_itself_and_does_not_wait_for_itself() -> None:
     ledger = Ledger()
 

@@ -3,6 +3,7 @@
 import gc
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from html import unescape
 from typing import Any
@@ -17,6 +18,7 @@ from widgets.headless import custom, recorded, update
 import kit
 from kit import sim
 from kit.errors import ArgumentError, KitError, ViewClosedError
+from kit.sim.marking import SIGNS_OF_LIFE
 from kit.widgets.controls import EVERYBODY
 from kit.widgets.panel import Panel
 
@@ -418,7 +420,52 @@ def test_closing_frees_the_thread_and_every_widget() -> None:
     with pytest.raises(ViewClosedError, match="panel of 'lab' is closed"):
         panel.step()
     assert panel.digest == panel.log.digest
-    assert "closed" in repr(panel)
+    assert "tasks in flight; paused" in repr(panel)
+
+
+def test_the_timeline_has_every_signal_and_each_task_as_a_span(panel: Panel) -> None:
+    panel.dispatch("a", neuron="writer")
+    panel.dispatch("b", capabilities=["test"], offer="lowest_cost")
+    panel.run_until("10s")
+    start, end = panel.timeline.extent_us
+    drawn = panel.timeline.window(start, end + 1).to_pylist()
+    signals = panel.snapshot().signals.sql("SELECT type, count(*)::INT n FROM self GROUP BY ALL").rows()
+    told = {row["type"]: row["n"] for row in signals}
+    points = [row["kind"] for row in drawn if row["end"] is None]
+    assert {kind: points.count(kind) for kind in set(points)} == {
+        kind: count for kind, count in told.items() if kind not in SIGNS_OF_LIFE
+    }
+    spans = [row for row in drawn if row["end"] is not None]
+    assert len(spans) == told["AGENT_OUTPUT"]
+    by_lane = {
+        lane: [row for row in spans if panel.timeline.lanes[row["lane"]] == lane] for lane in ("writer", "tester")
+    }
+    (written,) = by_lane["writer"]
+    assert 500_000 < written["end"] - written["start"] < 510_000
+    assert len(by_lane["tester"]) == told["AGENT_OUTPUT"] - 1
+
+
+def test_the_timeline_follows_until_somebody_moves_it(panel: Panel) -> None:
+    panel.speed(1)
+    panel.play()
+    until(lambda: panel.timeline.view_us is not None)
+    start, end = panel.timeline.view_us
+    assert end - start == 20e6
+    moved = [1767225600e6, 1767225601e6]
+    while panel._following:
+        update(panel.timeline, view_us=moved)
+        time.sleep(0.05)
+    time.sleep(0.3)
+    assert panel.playing
+    assert panel.timeline.view_us == moved
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that the owner does by itself."""
+    late = time.monotonic() + 30
+    while not condition() and time.monotonic() < late:
+        time.sleep(0.02)
+    assert condition()
 
 
 def test_it_can_be_composed_and_observed(panel: Panel) -> None:
@@ -427,8 +474,7 @@ def test_it_can_be_composed_and_observed(panel: Panel) -> None:
     box = ipywidgets.HBox([panel, ipywidgets.HTML("beside")])
     panel.run_until("1s")
     assert len(seen) == 1
-    assert panel.timeline is None
-    view = ipywidgets.HTML("a timeline")
+    view = ipywidgets.HTML("a view of mine")
     panel.timeline = view
     assert panel.timeline is view
     assert view in every(panel)

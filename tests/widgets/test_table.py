@@ -259,6 +259,15 @@ def test_rows_without_a_key_are_chosen_by_number() -> None:
     view.close()
 
 
+def test_rows_of_a_query_without_a_key_are_chosen_by_number(study: Study) -> None:
+    view = study.explore("SELECT type, count(*)::BIGINT AS n FROM signals GROUP BY type")
+    view.sort = [["n", "desc"]]
+    first = answer(view, "page", first=0, count=1)
+    view.select(*first["k"])
+    assert [row["type"] for row in view.selection.rows()] == first["c0"]
+    view.close()
+
+
 def test_a_key_is_found_in_any_order(explorer: TableExplorer) -> None:
     for sort, filters in (([], []), ([["id", "desc"]], []), ([["type", "asc"]], [["type", "!=", "HEARTBEAT"]])):
         explorer.sort, explorer.filters = sort, filters

@@ -50,6 +50,8 @@ def test_a_window_holds_what_touches_it_and_open_spans_reach_to_its_end() -> Non
     assert view.window(10, 11)["id"].to_pylist() == ["1", "2"]
     assert view.brush(40, 60) == ["2", "3"]
     assert view.window_us == [40.0, 60.0]
+    view.select("3")
+    assert (view.selected, view.cursor_us) == (["3"], 50.0)
     assert view.brush() == [] and view.window_us is None
     view.close()
 

@@ -7,9 +7,10 @@ from typing import Any
 from kit.sim.arrival import Arrivals
 from kit.sim.fit import neurons, requests
 from kit.sim.fit.observed import observed
-from kit.sim.fit.report import Calibration, Part
+from kit.sim.fit.report import Calibration, Part, Unidentified
 from kit.sim.model import Behaviour
 from kit.sim.scenario import Model, Scenario
+from kit.sim.synapse import STEPS_US
 from kit.store.store import Store
 
 SHOWN = 1e-4
@@ -84,6 +85,13 @@ def calibrate(store: Store, *, run: str | None = None, name: str | None = None) 
         heartbeat=0,
         about=f"Calibrated from run {seen.run!r}.",
     )
+    stamp_us = neurons.stamps(seen, tasks)
+    if stamp_us is None:
+        nothing = "no answer came at once, so that the time to stamp a signal does not show"
+        missing.append(Unidentified("stamps", "of signals", nothing, f"{STEPS_US[0]} to {STEPS_US[1]} microseconds"))
+    else:
+        made = replace(made, stamp_us=stamp_us)
+        parts.append(Part("stamps", "of signals", f"{stamp_us[0]} to {stamp_us[1]} µs", 0, ()))
     count = sum(1 for task in tasks if task["role"] == requests.STAGE and task["above"] != "task")
     report = Calibration(
         seen.run, seen.signals, count, seen.seconds, (*parts, *found.parts), (*missing, *found.missing), seen.left_out

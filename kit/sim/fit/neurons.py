@@ -13,13 +13,15 @@ from kit.sim.fit.named import Fitted, Parameter, choose
 from kit.sim.fit.observed import Observed
 from kit.sim.fit.queue import WAITED, Served, in_system, served
 from kit.sim.fit.report import Part, Unidentified, number, part, proportion
-from kit.sim.fit.requests import FOLLOW_UP
+from kit.sim.fit.requests import FOLLOW_UP, STAGE
 from kit.sim.model import Behaviour
 from kit.sim.scenario import Memory, Model, Tools
 
 ANSWERED = ("ok", "error", "clarification", "permission")
 ALWAYS = 0.95
 """Share of tasks that have to ask a tool or memory exactly once for the model to do so."""
+MOMENT_US = 1000
+"""What takes no longer is stamping."""
 AT_ONCE_US = 2000
 """Who asks no later than this after the task when nobody waits, asks first and works then."""
 TOOL = "kit.sim.shipped:answered"
@@ -98,6 +100,8 @@ def _neuron(
         place = _at_work(arrived, np.where(first >= 0, first, arrived), left)
     else:
         place = served(arrived, left)
+    if "calls" in steps:
+        steps["calls_last"] = _late(good, asked, place.begun, left)
     waits = (place.begun - arrived) / 1000
     service = np.maximum((left - place.begun - inside) / 1000, 0.0)
     fit = choose(service, name="service")
@@ -122,6 +126,36 @@ def _neuron(
     )
 
 
+def _late(
+    good: list[dict[str, Any]], asked: dict[str, list[dict[str, Any]]], begun: np.ndarray, left: np.ndarray
+) -> bool:
+    """Whether more of the work comes before the call of a tool than after it, in most tasks."""
+    votes = [
+        row["us"] - start > end - row["until"]
+        for task, start, end in zip(good, begun.tolist(), left.tolist(), strict=True)
+        for row in asked.get(task["span_id"], ())
+        if row["kind"] == "tool" and row["until"] is not None
+    ]
+    return sum(votes) * 2 > len(votes)
+
+
+def stamps(seen: Observed, tasks: Sequence[dict[str, Any]]) -> tuple[int, int] | None:
+    """Return how many microseconds it takes to stamp a signal, least and most, from answers that come at once; None without any."""
+    groups: dict[str | None, list[int]] = {}
+    for row in seen.asked.to_pylist():
+        if row["us"] is not None and row["until"] is not None:
+            groups.setdefault(row["host"], []).append(row["until"] - row["us"])
+    stages = [task for task in tasks if task["role"] == STAGE and task["above"] == "task"]
+    groups["stages"] = [task["us"] - task["above_until"] for task in stages]
+    took = [
+        us for values in groups.values() if values and np.quantile(values, 0.9) <= MOMENT_US for us in values if us >= 0
+    ]
+    if len(took) < WAITED:
+        return None
+    low, high = np.quantile(took, [0.02, 0.98])
+    return max(1, round(low)), max(1, round(high))
+
+
 def _waiting(name: str, waits: np.ndarray) -> Part:
     """Return what was seen of waiting; it is no part of the model, which makes its own."""
     share = float((waits > 1).mean())
@@ -139,7 +173,8 @@ def _waiting(name: str, waits: np.ndarray) -> Part:
 def _at_work(arrived: np.ndarray, begun: np.ndarray, left: np.ndarray) -> Served:
     """Return the limit where the begin of each task shows on the wire."""
     order = np.argsort(begun, kind="stable")
-    crowd = int(in_system(begun[order], left[order]).max(initial=0))
+    # The next one begins a moment before the answer of the one before it is on the wire.
+    crowd = int(in_system(begun[order], left[order] - AT_ONCE_US).max(initial=0))
     if int((begun - arrived > AT_ONCE_US).sum()) < WAITED:
         return Served(None, begun, crowd, f"up to {crowd} tasks at a time, and none of them waited")
     return Served(crowd, begun, crowd, "most at once, where others waited")

@@ -11,7 +11,7 @@ import pyarrow as pa
 from kit.sim.fit.named import Fitted, Floats, Parameter, cumulative
 from kit.table import Table
 
-GRID = 60
+GRID = 120
 """Points of a curve."""
 
 

@@ -7,7 +7,8 @@ import { bitmap } from "./raster.js";
 const MARGIN = 26;
 const WIDEST = 150;
 const TALLEST = 62;
-const BOXES_FROM = 92;
+const BOXES_FROM = 72;
+const NAMED_FROM = 44;
 const RASTER_FROM = 4000;
 
 /** The graph as typed arrays, with what drawing and walking need. */
@@ -362,6 +363,12 @@ export function render({ model, el }) {
             ctx.lineWidth = 1.6;
             ctx.stroke();
           }
+          if (at.kx >= NAMED_FROM && at.ky >= 30) {
+            ctx.fillStyle = theme.muted;
+            ctx.font = `10px ${FONT}`;
+            ctx.textBaseline = "middle";
+            ctx.fillText(fitted(ctx, named(node), at.kx - 2 * r - 8), x + r + 4, y);
+          }
         }
         if (finding) {
           ctx.fillStyle = theme.colour(looks.findings.cycle[0]);
@@ -548,7 +555,7 @@ export function render({ model, el }) {
   view.root.kitView = {
     hit: (x, y) => { const node = hit(x, y); return node < 0 ? null : graph.id(node); },
     place: (id) => { const node = graph.find(id); return node < 0 || folded[node] ? null : { x: px(node), y: py(node) }; },
-    ready: () => graph !== null, first: () => first, times: canvas.times, zoom,
+    ready: () => graph !== null, theme: () => view.theme(), first: () => first, times: canvas.times, zoom,
     found: () => foundRows.map((row) => graph.id(row)), folded: () => foldedCount,
   };
   return view.close;

@@ -31,8 +31,9 @@ export function render({ model, el }) {
 
   async function load() {
     try { rows = await view.source.ask("rows"); } catch (error) { return view.warn(error.message); }
-    head.replaceChildren(element("tr", { role: "row" }, ...rows.names.map((name) => element("th", { scope: "col", class: isNumber(name) ? "kit-number" : null, text: name.replaceAll("_", " ") }))));
+    head.replaceChildren(element("tr", { role: "row" }, ...rows.names.map((name) => element("th", { scope: "col", class: isNumber(name) ? "kit-number" : null, text: name.replace(/_ms$/, "").replaceAll("_", " ") }))));
     sift();
+    if (at > 2) { box.scrollTop = (at - 2) * ROW; draw(); }
     return undefined;
   }
   const isNumber = (name) => !["text", "code", "us"].includes(rows.column(name).kind);
@@ -101,7 +102,13 @@ export function render({ model, el }) {
     choose(Math.min(Math.max(at + by, 0), kept.length - 1));
   });
   view.listen(filter, "input", sift);
-  view.on("chosen", sift);
+  view.on("chosen", () => {
+    sift();
+    if (at >= 0 && (at * ROW < box.scrollTop || (at + 2) * ROW > box.scrollTop + box.clientHeight)) {
+      box.scrollTop = Math.max(0, at * ROW - 2 * ROW);
+      draw();
+    }
+  });
   view.on("revision", load);
   load();
   view.root.kitView = { ready: () => rows !== null, rows: () => kept.length };

@@ -6,8 +6,9 @@ import { render as dag } from "./dag.js";
 import { render as timeline } from "./timeline.js";
 import { render as listing } from "./listing.js";
 import { render as detail } from "./detail.js";
+import { render as table } from "./table.js";
 
-const FRONTS = { dag, timeline, listing, detail };
+const FRONTS = { dag, timeline, listing, detail, table };
 const SHARED = ["selected", "cursor_us", "window_us"];
 
 /** What a front end takes for a model of Jupyter: traits and listeners. */
@@ -64,6 +65,7 @@ async function start() {
       model.set("revision", model.get("revision") + 1);
     };
     const slot = element("div", { class: `kit-slot-${part.front}` });
+    slot.hidden = part.hidden;
     box.append(slot);
     slots.push(slot);
     models.push(model);

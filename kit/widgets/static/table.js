@@ -4,15 +4,14 @@
 // scroll bar stands for the whole table, the wheel and the keys move by rows.
 
 import { button, element, frame, put } from "./view.js";
+import { count, indented, summaryOf, widthOf } from "./cells.js";
 
 const ROW = 24;
 const PAGE = 40;
 const TALLEST = 8e6;
 const KEPT_PAGES = 60;
 
-export default { render };
-
-function render({ model, el }) {
+export function render({ model, el }) {
   const view = frame(model, el, "table");
   const { source } = view;
   let columns = [];
@@ -23,7 +22,6 @@ function render({ model, el }) {
   let pages = new Map();
   const wanted = new Set();
   const times = []; // from asking for a page to its rows being drawn, in ms
-  view.root.pageTimes = times;
 
   // Parts
 
@@ -46,9 +44,14 @@ function render({ model, el }) {
 
   // Data
 
-  const failed = (error) => {
-    if (!/broken off/.test(error.message)) view.say(error.message);
-  };
+  /** Ask about what is shown. The state goes along: a changed trait may reach the kernel after the question. */
+  const ask = (what, params) =>
+    source.ask(what, {
+      ...params,
+      state: Object.fromEntries(["filters", "where", "sort", "window_us"].map((trait) => [trait, model.get(trait)])),
+    });
+
+  const failed = (error) => view.say(error.message);
 
   async function begin() {
     try {
@@ -74,11 +77,14 @@ function render({ model, el }) {
     const slow = setTimeout(() => view.say(big ? "Preparing the order of the rows: this is done once." : "…"), 300);
     grid.setAttribute("aria-busy", "true");
     try {
-      const shape = await source.ask("shape");
+      const shape = await ask("shape");
       if (mine !== version) return;
       [shown, total] = [shape.at("shown", 0), shape.at("total", 0)];
     } catch (error) {
-      if (mine === version) failed(error);
+      if (mine !== version) return;
+      // It may have been broken off for a state that was on its way: this one is wanted still.
+      if (/broken off/.test(error.message)) setTimeout(() => mine === version && renew(), 50);
+      else failed(error);
       return;
     } finally {
       clearTimeout(slow);
@@ -120,7 +126,7 @@ function render({ model, el }) {
     const [mine, begun, seen] = [version, performance.now(), missing === from || missing === to];
     wanted.add(number);
     try {
-      const found = await source.ask("page", { first: number * PAGE, count: PAGE });
+      const found = await ask("page", { first: number * PAGE, count: PAGE });
       if (mine !== version) return;
       pages.set(number, found);
       while (pages.size > KEPT_PAGES) pages.delete(pages.keys().next().value);
@@ -142,13 +148,13 @@ function render({ model, el }) {
       while (wanted.size) await new Promise((go) => setTimeout(go, 30));
       if (mine !== version) return;
       try {
-        const found = await source.ask("summary", { column: column.name });
+        const found = await ask("summary", { column: column.name });
         if (mine !== version) return;
         column.summary = found;
       } catch (error) {
         column.summary = null;
       }
-      drawHead();
+      drawSummary(column);
     }
   }
 
@@ -227,6 +233,7 @@ function render({ model, el }) {
       const mark = way === "asc" ? " ▲" : way === "desc" ? " ▼" : "";
       const cell = element("div", {
         role: "columnheader", id: `${base}-head-${n}`, class: `kit-grid-cell kit-grid-label${column.kind === "number" ? " kit-number" : ""}`,
+        "aria-label": `${column.name}, ${column.sql}`, "aria-describedby": `${base}-summary-${n}`,
         "aria-colindex": String(n + 1), "aria-sort": way === "asc" ? "ascending" : way === "desc" ? "descending" : "none",
         title: `${column.name} ${column.sql}`,
       });
@@ -235,52 +242,16 @@ function render({ model, el }) {
       cell.append(
         element("div", { class: "kit-grid-name" }, element("b", { text: column.name + mark })),
         element("div", { class: "kit-grid-type", text: column.sql.length > 24 ? column.sql.slice(0, 23) + "…" : column.sql }),
-        source.live ? summaryOf(column) : null ?? "",
+        ...(source.live ? [summaryOf(column, `${base}-summary-${n}`)] : []),
       );
       return cell;
     }));
   }
 
-  function summaryOf(column) {
-    const found = column.summary;
-    const made = element("div", { class: "kit-grid-summary" });
-    if (!found) return made;
-    const [seen, nulls, distinct, form] = ["rows", "nulls", "distinct", "form"].map((part) => found.at(part, 0));
-    const about = seen && total > seen && shown === total ? "≈ " : "";
-    const missing = seen && nulls ? `${percent(nulls / seen)} NULL` : "";
-    const [low, high] = [found.at("low", 0), found.at("high", 0)];
-    const counts = Array.from(found.list("count"));
-    const words = [];
-    if (form === "bins") {
-      const most = Math.max(...counts, 1);
-      const bars = element("div", { class: "kit-grid-bars" });
-      for (const value of counts) {
-        const bar = element("span", {});
-        bar.style.height = `${value ? Math.max(1, Math.round((value / most) * 22)) : 0}px`;
-        bars.append(bar);
-      }
-      made.append(bars);
-      words.push(`${low} to ${high}`);
-    } else if (form === "values") {
-      const there = Math.max(seen - nulls, 1);
-      const bars = element("div", { class: "kit-grid-shares" });
-      counts.forEach((value, n) => {
-        const bar = element("span", { title: `${found.at("label", n)}: ${percent(value / there)}`, text: found.at("label", n) });
-        bar.style.width = `${(100 * value) / there}%`;
-        bars.append(bar);
-      });
-      made.append(bars);
-      words.push(`${about}${count(distinct)} different`);
-    } else {
-      made.append(element("div", { class: "kit-grid-bars" }));
-      words.push(seen && nulls === seen ? "" : `${about}${count(distinct)} different`);
-    }
-    const told = [...words, missing].filter(Boolean).join(", ");
-    made.append(element("div", { class: "kit-grid-facts", text: told, title: told }));
-    const top5 = form === "values" ? `. Most: ${counts.map((value, n) => `${found.at("label", n)} ${count(value)}`).join(", ")}` : "";
-    made.setAttribute("role", "img");
-    made.setAttribute("aria-label", `${form === "bins" ? "histogram, " : ""}${told}${top5}`);
-    return made;
+  /** Put a summary in its place; the header around it stays, so that a click on it is not lost. */
+  function drawSummary(column) {
+    const n = columns.indexOf(column);
+    head.children[n]?.querySelector(".kit-grid-summary")?.replaceWith(summaryOf(column, `${base}-summary-${n}`));
   }
 
   // What a reader does
@@ -323,7 +294,7 @@ function render({ model, el }) {
   async function goTo(id) {
     const mine = version;
     try {
-      const place = (await source.ask("place", { key: id })).at("place", 0);
+      const place = (await ask("place", { key: id })).at("place", 0);
       if (mine !== version) return;
       if (place < 0) return view.say(`${id} is not among the rows shown.`);
       move(place, active.column, true);
@@ -442,7 +413,7 @@ function render({ model, el }) {
     const column = element("select", { class: "kit-input", "aria-label": "Column to filter" });
     const operator = element("select", { class: "kit-input", "aria-label": "How to compare" });
     const value = element("input", { class: "kit-input", type: "text", "aria-label": "Value to compare with", placeholder: "value" });
-    const find = element("input", { class: "kit-input", type: "text", "aria-label": "Go to a row by number or key", placeholder: "row number or key" });
+    const find = element("input", { class: "kit-input", type: "text", "aria-label": "Go to a row by number or key", placeholder: "row or key" });
     for (const one of [column, operator]) one.style.width = "auto";
     value.style.width = find.style.width = "130px";
     operator.append(...model.get("operators").map((text) => element("option", { value: text, text })));
@@ -508,50 +479,8 @@ function render({ model, el }) {
   resize.observe(view.body);
   view.ends(() => resize.disconnect());
   begin();
+  view.root.kitView = { ready: () => shown > 0 && rows.dataset.waiting === "false", times, go };
   return view.close;
 }
 
-function widthOf(column) {
-  const known = { number: 110, time: 215, bool: 80, json: 320, blob: 180 }[column.kind];
-  return known ?? (/(^|_)(id|trace|parent)$/.test(column.name) ? 250 : 150);
-}
-
-function count(value) {
-  return Math.round(value).toLocaleString("en-US");
-}
-
-function percent(share) {
-  return share > 0 && share < 0.001 ? "< 0.1%" : `${Number((100 * share).toPrecision(share < 0.1 ? 2 : 3))}%`;
-}
-
-/** JSON indented by hand: parsing it would round numbers and reorder keys. */
-function indented(text) {
-  let [depth, inString, made] = [0, false, ""];
-  const line = () => "\n" + "  ".repeat(Math.min(depth, 60));
-  for (let i = 0; i < text.length; i++) {
-    const letter = text[i];
-    if (inString) {
-      made += letter;
-      if (letter === "\\") made += text[++i] ?? "";
-      else if (letter === '"') inString = false;
-    } else if (letter === '"') {
-      inString = true;
-      made += letter;
-    } else if (letter === "{" || letter === "[") {
-      const empty = /^\s*[}\]]/.exec(text.slice(i + 1, i + 20));
-      if (empty) {
-        made += letter + empty[0].trim();
-        i += empty[0].length;
-      } else {
-        depth++;
-        made += letter + line();
-      }
-    } else if (letter === "}" || letter === "]") {
-      depth--;
-      made += line() + letter;
-    } else if (letter === ",") made += letter + line();
-    else if (letter === ":") made += ": ";
-    else if (!/\s/.test(letter)) made += letter;
-  }
-  return made;
-}
+export default { render };

@@ -41,8 +41,8 @@ export function readable(colour, paper, ink) {
 /** The colours in force at an element: those of its CSS variables. */
 export function themeOf(element) {
   const style = getComputedStyle(element);
-  const paper = style.getPropertyValue("background-color");
-  const ink = style.getPropertyValue("color");
+  const paper = style.getPropertyValue("background-color") || "#ffffff";
+  const ink = style.getPropertyValue("color") || "#1a1a1a";
   const dark = luminance(paper) < luminance(ink);
   const solid = mixed(paper, paper, 1);
   const text = mixed(ink, ink, 1);

@@ -519,7 +519,7 @@ export function render({ model, el }) {
       }
       return null;
     },
-    ready: () => shown !== null, first: () => first, times: canvas.times, sight, rows: () => shown?.rows ?? 0, counts: hasCounts, zoom, plot,
+    ready: () => shown !== null, theme: () => view.theme(), first: () => first, times: canvas.times, sight, rows: () => shown?.rows ?? 0, counts: hasCounts, zoom, plot,
   };
   return view.close;
 }

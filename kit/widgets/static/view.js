@@ -75,6 +75,14 @@ export function frame(model, el, kind) {
   name();
   warn("");
   dress();
+  // Jupyter puts a view into the page after it was made: before that no colour is known.
+  const appear = new ResizeObserver(() => {
+    if (!root.isConnected) return;
+    appear.disconnect();
+    dress();
+  });
+  appear.observe(root);
+  ends.push(() => appear.disconnect());
   // JupyterLab changes its theme by an attribute of the body.
   const watch = new MutationObserver(dress);
   for (const node of [document.documentElement, document.body]) {
