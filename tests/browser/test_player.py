@@ -19,7 +19,7 @@ def test_a_press_on_the_bar_goes_there_and_buttons_play_and_step(lab_page: Calla
     bar.wait_for()
     box = bar.bounding_box()
     assert box is not None
-    bar.click(position={"x": 92 + (box["width"] - 102) / 2, "y": 30})
+    bar.click(position={"x": 124 + (box["width"] - 134) / 2, "y": 30})
     shown.page.wait_for_function("document.querySelector('.kit-seek canvas').getAttribute('aria-valuenow') > 40")
     middle = shown.fact("(player.now_ns - player.start_ns) / 1e9")
     assert middle == pytest.approx(95.026 / 2, abs=0.5)

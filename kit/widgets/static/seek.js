@@ -2,7 +2,7 @@
 
 import { frame, surface, pointer, put, duration, fitted, FONT } from "./view.js";
 
-const LEFT = 92;
+const LEFT = 124;
 const RIGHT = 10;
 const AXIS = 22;
 
