@@ -16,7 +16,7 @@ class LineSource(Protocol):
     """Something that holds captured lines, as a mock kernel or a simulated run does.
 
     It may say more of itself: `uri`, the name of the source in the store, and `family`, what its lines are (`signals`,
-    `records`), which is else told from the first of them.
+    `records`), which is else told from the first of them, and have `blocks()`, the same lines as bytes, many at once.
     """
 
     def lines(self) -> Iterator[str]: ...

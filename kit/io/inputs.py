@@ -57,7 +57,8 @@ def inputs(source: Any) -> list[Input]:
         raise ArgumentError("bytes are neither a path nor a stream: wrap them in io.BytesIO, or split them into lines")
     if isinstance(source, LineSource):
         uri = getattr(source, "uri", f"<{type(source).__name__}>")
-        return [Input(uri, lambda: Lines(iter(source.lines())), family=getattr(source, "family", None))]
+        lines = getattr(source, "blocks", source.lines)  # many lines at once, where it can
+        return [Input(uri, lambda: Lines(iter(lines())), family=getattr(source, "family", None))]
     if isinstance(source, ArrowStream):
         return [Input("<table>", lambda: io.BytesIO(), table=source)]
     if hasattr(source, "read"):
@@ -169,7 +170,7 @@ class Borrowed:
 
 
 class Lines:
-    """Lines, text or bytes, with or without their newlines, as a byte stream."""
+    """Lines, text or bytes, with or without their newlines, as a byte stream; one item may hold several."""
 
     def __init__(self, lines: Iterator[Any]) -> None:
         self._lines = lines
