@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from pyarrow import compute
 
 from benchmarks import sensor_logs
 from benchmarks.measure import Case, Summary
@@ -43,7 +44,7 @@ def load_images(folder: str) -> dict[str, Any]:
     """Load an image log to Arrow, images left in the files; return the number of rows and the bytes of their payloads."""
     (log,) = scan(folder, kinds={"cam": "camera"}).logs
     rows = table(log)
-    return {"entries": rows.num_rows, "bytes": int(rows["length"].to_numpy().sum())}
+    return {"entries": rows.num_rows, "bytes": compute.sum(rows["length"]).as_py()}
 
 
 def look_up(given: pose_lookup.Samples) -> dict[str, Any]:
@@ -72,6 +73,12 @@ def section(data: Path, run: Run, goal: Goal, markdown: Callable[..., str], roun
             "kit, index": Case(f"{HERE}:index_images", [str(images)], warm=paths[images]),
             "kit, table": Case(f"{HERE}:load_images", [str(images)], warm=paths[images]),
             "cbor2 loop": Case(f"{PEERS}.cbor2_logs:images", [str(images)], warm=paths[images]),
+            "floor: 12 bytes an image": Case(
+                f"{PEERS}.cbor2_logs:framings", [str(images)], f"{PEERS}.cbor2_logs:places", warm=paths[images]
+            ),
+            "floor: every byte copied": Case(
+                f"{PEERS}.cbor2_logs:bandwidth", [str(images)], f"{PEERS}.cbor2_logs:places", warm=paths[images]
+            ),
         },
         rounds,
     )
@@ -89,7 +96,11 @@ def section(data: Path, run: Run, goal: Goal, markdown: Callable[..., str], roun
         goal("cbor2 loop / kit", seconds[0]["cbor2 loop"] / seconds[0]["kit, CBOR"], 8, least=True),
         goal("kit protobuf / CBOR", seconds[0]["kit, protobuf"] / seconds[0]["kit, CBOR"], 2, least=False),
         goal("cbor2 loop / kit's index", seconds[1]["cbor2 loop"] / seconds[1]["kit, index"], 40, least=True),
+        f"- cbor2 loop / {IMAGES:,} reads of 12 bytes whose places are known, the floor: "
+        f"{seconds[1]['cbor2 loop'] / seconds[1]['floor: 12 bytes an image']:.1f}; "
+        f"kit's index / floor: {seconds[1]['kit, index'] / seconds[1]['floor: 12 bytes an image']:.2f}",
         goal("memory of the index, MB", indexed["kit, index"].rss_increment_mb, 50, least=False),
+        goal("memory of the table of images, MB", indexed["kit, table"].rss_increment_mb, 50, least=False),
         goal("kit / polars with slerp", seconds[2]["kit"] / seconds[2]["polars join_asof, then slerp"], 3, least=False),
         goal("scipy / kit", seconds[2]["scipy Slerp"] / seconds[2]["kit"], 1, least=True),
     ]

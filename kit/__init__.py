@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         export,
         palette,
         plot,
+        replay,
         sim,
         syncropel,
         trace,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from kit.io.report import LoadReport
     from kit.notebook.demo import demo
     from kit.notebook.namespace import Namespace
+    from kit.notebook.regression import assert_replays
+    from kit.notebook.replay import Player, Replay
     from kit.notebook.study import Study
     from kit.notebook.study import load_study as load
     from kit.notebook.study import open_study as open
@@ -48,11 +51,14 @@ __all__ = [
     "KitError",
     "LoadReport",
     "Namespace",
+    "Player",
+    "Replay",
     "Study",
     "Table",
     "Thread",
     "Trace",
     "align",
+    "assert_replays",
     "auki",
     "compare",
     "cosmonapse",
@@ -65,6 +71,7 @@ __all__ = [
     "open",
     "palette",
     "plot",
+    "replay",
     "seeded",
     "sim",
     "syncropel",
@@ -76,10 +83,13 @@ _NAMES = {
     "KitError": ("kit.errors", "KitError"),
     "LoadReport": ("kit.io.report", "LoadReport"),
     "Namespace": ("kit.notebook.namespace", "Namespace"),
+    "Player": ("kit.notebook.replay", "Player"),
+    "Replay": ("kit.notebook.replay", "Replay"),
     "Study": ("kit.notebook.study", "Study"),
     "Table": ("kit.table", "Table"),
     "Thread": ("kit.notebook.thread", "Thread"),
     "Trace": ("kit.notebook.trace", "Trace"),
+    "assert_replays": ("kit.notebook.regression", "assert_replays"),
     "demo": ("kit.notebook.demo", "demo"),
     "load": ("kit.notebook.study", "load_study"),
     "open": ("kit.notebook.study", "open_study"),
@@ -96,6 +106,7 @@ _MODULES = {
     "export",
     "palette",
     "plot",
+    "replay",
     "sim",
     "syncropel",
     "trace",

@@ -21,6 +21,7 @@
     │   ├── InterruptError          thrown into a process by another one; `.cause`
     │   └── CrashError              a process was crashed from outside
     ├── InvariantError              (AssertionError) something that must hold in a simulation does not
+    ├── DivergenceError             (AssertionError) a replayed neuron does something else than the captured one
     ├── PathwayClosedError          (RuntimeError) a trace is over, and whoever waits on it gets nothing more
     ├── EngramError                 a request to a simulated Engram
     │   ├── EngramTimeout           (TimeoutError) no answer within the deadline
@@ -152,6 +153,14 @@ class CrashError(KernelError):
 
 class InvariantError(KitError, AssertionError):
     """Something that must hold while a simulation runs does not; the message has the virtual time and the seed."""
+
+
+class DivergenceError(KitError, AssertionError):
+    """A replayed neuron does something else than the captured one; `replay` is the whole result."""
+
+    def __init__(self, message: str, replay: object = None) -> None:
+        super().__init__(message)
+        self.replay = replay
 
 
 class PathwayClosedError(KitError, RuntimeError):

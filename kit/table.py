@@ -1,11 +1,11 @@
 """`Table`: what every table-valued call returns."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import duckdb
 import pyarrow as pa
@@ -30,6 +30,9 @@ class Table:
     It holds an Arrow table, or a lazy DuckDB relation that is run each time rows are asked for.
     Column order and row order are those of the query; a repr shows the first ten rows of N.
     """
+
+    explorer: "ClassVar[Callable[..., Any] | None]" = None
+    """What `explore` calls; `kit.notebook` sets it."""
 
     def __init__(self, source: pa.Table | duckdb.DuckDBPyRelation, *, name: str = "table") -> None:
         self._source = source
@@ -86,6 +89,12 @@ class Table:
             connection.register("self", self._source)
             return Table(connection.sql(query).to_arrow_table())
         return Table(self._source.query("self", query))
+
+    def explore(self, **options: Any) -> Any:
+        """Return all rows as a `kit.widgets.TableExplorer`, to scroll, filter and sort in the browser; they are copied."""
+        if Table.explorer is None:
+            raise ArgumentError("explore() belongs to a notebook: import kit.notebook.study, or use kit.open() first")
+        return Table.explorer(self, **options)
 
     def batches(self, rows: int = 50_000) -> pa.RecordBatchReader:
         """Return the rows as a stream of Arrow batches of at most about `rows` rows, for tables larger than memory.

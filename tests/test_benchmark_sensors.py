@@ -29,6 +29,8 @@ def test_indexes_of_images_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sensor_logs, "IMAGES_A_SEGMENT", 4)
     folder = str(sensor_logs.images(tmp_path / "images", 10))
     assert sensors.index_images(folder) == sensors.load_images(folder) == cbor2_logs.images(folder)
+    places = cbor2_logs.places(folder)
+    assert cbor2_logs.framings(places) == cbor2_logs.bandwidth(places) == cbor2_logs.images(folder)
 
 
 def test_lookups_agree() -> None:

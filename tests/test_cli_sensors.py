@@ -153,3 +153,17 @@ def test_a_shell_sees_the_exit_code_of_a_damaged_log() -> None:
     ran = shell("logs", SMALL)
     assert ran.returncode == 1
     assert "arm_joints" in ran.stdout
+
+
+def test_a_recording_becomes_an_mcap_file_and_a_folder_again(tmp_path: Path) -> None:
+    packed, back = tmp_path / "a.mcap", tmp_path / "back"
+    assert call("mcap", SMALL, "-o", packed).stdout.strip() == str(packed)
+    # The folder and the file are the same to `logs`.
+    assert call("logs", packed, "--json", code=1).stdout == call("logs", SMALL, "--json", code=1).stdout
+    told = json.loads(call("mcap", packed, "-o", back, "--json").stdout)
+    assert told == {"path": str(back), "format": "folder", "left": 0}
+    assert call("logs", back, "--json", code=1).stdout == call("logs", SMALL, "--json", code=1).stdout
+    assert "is not empty" in call("mcap", packed, "-o", back, code=2).stderr
+    packed.write_bytes(packed.read_bytes()[: packed.stat().st_size // 2])
+    cut = call("mcap", packed, "-o", tmp_path / "rest", code=1)
+    assert "cut_tail" in cut.stderr and (tmp_path / "rest").is_dir()

@@ -19,8 +19,9 @@ LAYERS = (
     {"errors", "typing", "palette"},
     {"schema", "ids", "kernel", "table", "jsontext"},
     {"cosmonapse", "syncropel", "auki", "store"},
-    {"trace", "io", "replay", "sim", "align"},
-    {"compare", "crosscheck", "plot", "export", "scale"},
+    {"trace", "io", "align"},
+    {"sim"},
+    {"compare", "crosscheck", "plot", "export", "replay", "scale"},
     {"widgets"},
     {"notebook", "datasets", "cli", "__init__", "__main__"},
 )

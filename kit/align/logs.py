@@ -1,6 +1,7 @@
 """The logs of a store: found by a name, read as columns, and the payloads that stayed in their files."""
 
 from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ from kit.auki.clock_graph import ClockName
 from kit.auki.manifest import Ref
 from kit.auki.payload import decode
 from kit.auki.payload_fields import Kind
-from kit.errors import ArgumentError, NotFoundError
+from kit.errors import ArgumentError, NotFoundError, SourceError
 from kit.schema import columns
 from kit.store.store import Store
 
@@ -133,11 +134,51 @@ def payload(store: Store, name: str, seq: int, run: str | None = None) -> bytes:
     source_id, offset, length, data_offset, data_length, data = found[0]
     if data is not None:
         return bytes(data)
+    packed = _packed(store, log, int(seq), source_id)
+    if packed is not None and data_offset is not None:
+        return packed[data_offset - offset :][:data_length]
     if data_offset is not None:
         return store.file_bytes(source_id, data_offset, data_length)
-    whole = store.file_bytes(source_id, offset, length)
+    whole = store.file_bytes(source_id, offset, length) if packed is None else packed
     # Data that is not one range of bytes has to be put together.
     return bytes(decode(log.kind, whole)[0]["data"]) if has_data and log.kind is not None else whole
+
+
+PACKED = """
+SELECT DISTINCT e.seq, e.ts_ns FROM "{table}" e JOIN sources s ON s.run = e.run AND s.source_id = e.source_id
+WHERE e.run = $run AND e.log_id = $log AND starts_with(s.uri, $folder) AND e.ts_ns = (
+    SELECT ts_ns FROM "{table}" WHERE run = $run AND log_id = $log AND seq = $seq AND source_id = $source LIMIT 1
+) ORDER BY e.seq
+"""
+
+
+def _packed(store: Store, log: LogEntry, seq: int, source_id: int) -> bytes | None:
+    """Return the payload of an entry that was loaded out of an MCAP file, None for others: they have a file of their own.
+
+    It is the one of its log at its time; of several at one time, that of its turn. Raises SourceError where it has gone.
+    """
+    ((uri,),) = store.execute("SELECT uri FROM sources WHERE source_id = $id", {"id": source_id})
+    name, mark, inside = str(uri).rpartition("#")
+    if not mark or Path(uri).exists() or not inside.endswith(".seg"):
+        return None
+    from kit.auki.restore import payloads  # here, since it needs the extra `robotics`
+
+    folder = str(PurePosixPath(inside).parent.parent)
+    same = store.execute(
+        PACKED.format(table=log.table),
+        {
+            "run": log.run,
+            "log": log.log_id,
+            "seq": seq,
+            "source": source_id,
+            "folder": f"{name}#{folder}/".replace("#./", "#"),
+        },
+    )
+    turn = [number for number, _ in same].index(seq)
+    found = payloads(Path(name), folder, same[0][1])
+    if len(found) <= turn:
+        raise SourceError(f"{name}: entry {seq} of {log.log_id!r} is not there any more; load the file again")
+    return found[turn]
 
 
 def instants(

@@ -24,8 +24,9 @@ WITH entries AS (
            count(*) FILTER (WHERE pause > {GAP_FACTOR} * usual) AS gaps
     FROM paced GROUP BY run, log_id
 ), files AS (
-    SELECT run, log_id, count(*) AS segments, sum(bytes) AS bytes, sum(quarantined) AS quarantined,
-           count(*) FILTER (WHERE NOT complete) AS incomplete
+    SELECT run, log_id, count(*) AS segments, sum(bytes) AS bytes,
+           -- a segment that is cut has its tail in quarantine, and that is the one damage it has
+           sum(greatest(quarantined, (NOT complete)::INT)) AS damage
     FROM sources WHERE log_id IS NOT NULL GROUP BY run, log_id
 ), known AS (
     SELECT * FROM logs WHERE $run IS NULL OR run = $run
@@ -36,7 +37,7 @@ SELECT l.run, l.log_id, l.source_peer_id, l.resource_id, l.variant, l.kind, coal
        CASE WHEN c.entries > 1 AND c.last_ts_ns > c.first_ts_ns
             THEN (c.entries - 1) / ((c.last_ts_ns - c.first_ts_ns) / 1e9) END AS rate_hz,
        coalesce(c.gaps, 0) AS gaps, c.longest_ns AS longest_pause_ns, l.clock_id, l.from_id, l.to_id, l.writer_mode,
-       (coalesce(f.quarantined, 0) + coalesce(f.incomplete, 0))::BIGINT AS damage
+       coalesce(f.damage, 0)::BIGINT AS damage
 FROM known l
 LEFT JOIN counted c ON c.run = l.run AND c.log_id = l.log_id
 LEFT JOIN files f ON f.run = l.run AND f.log_id = l.log_id
@@ -49,7 +50,8 @@ def log_overview(store: Store, run: str | None = None) -> pa.Table:
 
     Columns: run, log_id, source_peer_id, resource_id, variant, kind, entries, segments, bytes, first_ts_ns, last_ts_ns (on the
     log's clock), rate_hz (mean), gaps (pauses over five times the usual one), longest_pause_ns, clock_id, from_id, to_id,
-    writer_mode, damage (entries in quarantine and segments that are cut; `study.quarantine()` has them).
+    writer_mode, damage (entries in quarantine, a cut tail and a file that is no segment among them, each once;
+    `study.quarantine()` has them).
     """
     return store.arrow(LOGS, {"run": run})
 

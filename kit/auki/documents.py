@@ -31,6 +31,8 @@ class Document:
     refused: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What is wrong with rows that were kept, as sentences."""
+    incomplete: str | None = None
+    """Why a part of the file could not be read at all."""
 
     def batch(self, run: str, source_id: int) -> pa.RecordBatch:
         """Return the rows as a batch of their table."""

@@ -36,6 +36,7 @@ class Network:
         self.producers: list[Producer] = []
         self.dropped: list[Producer] = []
         self.lenient_peer_ids = True
+        self.defer_elections = True
         self._cuts: set[frozenset[int]] = set()
         self._numbers = count()
 

@@ -2,7 +2,8 @@
 
 Every 500 ms the manager sends a heartbeat to each peer and each peer one to the manager. Silence of 1500 ms is a
 loss: the manager removes the peer and tells the others; a peer that loses the manager removes it and elects, and the
-smallest (join time, peer id) of those left is the next.
+smallest (join time, peer id) of those left is the next. While the directory still hears from the lost manager, it is not
+the manager that is lost but the way to it: the election is deferred, and looked at again every 750 ms.
 """
 
 from collections.abc import Iterable
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 HEARTBEAT_NS = 500_000_000
 LOSS_NS = 1_500_000_000
 VOUCH_NS = 1_000_000_000
+"""A manager that lives has vouched for its cluster within this time. One that died has not when its loss is noticed: its last
+heartbeat was less than 500 ms before its death, and its last vouching not after it."""
+DEFER_NS = 750_000_000
 
 
 class Node:
@@ -151,6 +155,9 @@ class Node:
             # a heartbeat that is due at this very moment comes first
             self.net.chore(max(0, left), lambda: self._look(peer_id, watch, sure=left <= 0))
             return
+        if not self.is_manager and self._vouched(peer_id):
+            self._look_in(DEFER_NS, peer_id, watch)
+            return
         self.peers = [peer for peer in self.peers if peer.peer_id != peer_id]
         if self.is_manager:
             self._watch()
@@ -174,6 +181,17 @@ class Node:
         self.peers = peers
         self.manager_peer_id = sender
         self._watch()
+
+    def _vouched(self, manager: str) -> bool:
+        """Whether the directory lists a manager as alive, so that an election is deferred (spec/auki.md 7.4)."""
+        if not self.net.defer_elections:
+            return False
+        try:
+            entry = self.net.directory(self.url).look_up(self.cluster_name)
+        except TransportError:
+            return False  # nothing is known of it then
+        alive = entry is not None and self.net.now - entry.last_liveness_check_ns <= VOUCH_NS
+        return alive and entry is not None and entry.manager_peer_id == manager
 
     def _advertised(self) -> str | None:
         try:

@@ -35,7 +35,7 @@ STEPS = 256
 """Entries walked one by one after a run of equal lengths that was short."""
 SHORT_RUN = 16
 
-_NAME = re.compile(r"[+-]?[0-9]{1,20}\.seg")
+NAME = re.compile(r"[+-]?[0-9]{1,20}\.seg")
 
 
 class Entry(NamedTuple):
@@ -91,7 +91,7 @@ def segment_paths(folder: Path) -> list[Path]:
 
     A file counts whose name is an integer of nanoseconds and `.seg`; others are passed over.
     """
-    found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.is_file()]
+    found = [path for path in folder.iterdir() if NAME.fullmatch(path.name) and path.is_file()]
     return sorted(found, key=lambda path: (start_ns(path), path.name))
 
 
@@ -216,7 +216,8 @@ def _block(descriptor: int, at: int, size: int, chunk: int, head: int | None) ->
 
 def _heads(descriptor: int, at: int, size: int, head: int) -> Block | None:
     """Return long entries by their first bytes, up to the next short one."""
-    pread, unpack, framed, want = os.pread, LENGTH.unpack_from, FRAMING.size, FRAMING.size + head
+    pread, framed, want = os.pread, FRAMING.size, FRAMING.size + head
+    unpack = LENGTH.unpack_from if head else LENGTH.unpack
     begin, longest = at, max(SKIP_BYTES, head)
     held: list[bytes] = []
     append = held.append

@@ -82,6 +82,18 @@ class Simulation:
     def lenient_peer_ids(self, on: bool) -> None:
         network().lenient_peer_ids = bool(on)
 
+    @property
+    def defer_elections(self) -> bool:
+        """Whether a peer that loses its manager waits as long as the directory hears from it, as newer builds do.
+
+        On until switched off, or after a reset; without it a peer that is cut off from a living manager elects another.
+        """
+        return network().defer_elections
+
+    @defer_elections.setter
+    def defer_elections(self, on: bool) -> None:
+        network().defer_elections = bool(on)
+
     def reset(self, seed: int | str = 0) -> None:
         """An empty network with its clock at the start; managers made before stay in the old one."""
         new_network(seed)

@@ -1,4 +1,4 @@
-"""Commands that ask about sensor logs: `logs`, `pose`, `align`, `crosscheck`."""
+"""Commands about sensor logs: `logs`, `pose`, `align`, `crosscheck`, `mcap`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kit.cli.analyse import GRAVE, check_picture, save
-from kit.cli.app import FINDINGS
-from kit.cli.output import array, grid, line, text
+from kit.cli.app import CLEAN, FINDINGS
+from kit.cli.output import array, grid, line, say, text
 from kit.cli.sources import Json, Run, Sources, StoreFile, opened, require_run
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def logs(
 ) -> None:
     """List the sensor logs: entries, segments, span, rate, gaps and damage.
 
-    Exit 1 where a log is damaged: entries that cannot be read, segments that are cut. With --json one object a line.
+    Exit 1 where a log is damaged: entries that cannot be read, the cut tail of a segment among them. With --json one object a line.
     """
     check_picture(plot)
     if clock is not None and plot is None:
@@ -198,3 +198,36 @@ def crosscheck(
         grid([{**row, "ts_ns": row["ts_ns"] and str(row["ts_ns"])} for row in found], FINDING_COLUMNS)
         text(f"{len(found):,} findings")
     raise typer.Exit(FINDINGS if any(row["severity"] in GRAVE for row in found) else code)
+
+
+def mcap(
+    source: Annotated[
+        Path, typer.Argument(metavar="SRC", help="A folder with logs, or an MCAP file that this command wrote.")
+    ],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="OUT", help="The new MCAP file; of a file, the new folder.")
+    ],
+    json: Json = False,
+) -> None:
+    """Write a recording as an MCAP file, a channel a log, or the recording in such a file as a folder, as it was.
+
+    Exit 1 where the file is damaged, or has channels that are no logs: what else it holds is in the folder. Needs the extra
+    robotics.
+    """
+    from kit.auki.mcap import pack, restore
+    from kit.errors import ArgumentError
+
+    left = []
+    if source.is_file():
+        if out.exists() and any(out.iterdir()):
+            raise ArgumentError(f"{str(out)!r}: is not empty; give a new folder")
+        left = restore(source, out)
+    else:
+        pack(source, out)
+    for found in left:
+        say(f"kit: {source}, byte {found.byte_offset:,}: {found.reason}: {found.detail}")
+    if json:
+        line({"path": str(out), "format": "folder" if source.is_file() else "mcap", "left": len(left)})
+    else:
+        text(str(out))
+    raise typer.Exit(FINDINGS if left else CLEAN)

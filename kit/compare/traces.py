@@ -54,6 +54,7 @@ def difference(
     run_b: str | None = None,
     follow: bool = True,
     min_ms: float = 1.0,
+    store_b: Store | None = None,
 ) -> pa.Table:
     """Return one row per causal position of trace `a` or `b`: what stands there in each, and what changed.
 
@@ -63,14 +64,16 @@ def difference(
     or `faster` where the time since the cause differs by at least `min_ms` milliseconds, else `same`. `delta_ms` is
     b - a. `position` shows the last four steps. Rows come in the order of `a`, then what `b` added in its own.
 
-    With `follow` delegated traces belong to the trace. The runs are needed only where the id is in several. Raises
+    With `follow` delegated traces belong to the trace. `store_b` holds trace `b` where that is another store.
+    The runs are needed only where the id is in several. Raises
     NotFoundError for an unknown trace, ArgumentError for an ambiguous one.
     """
     if min_ms < 0:
         raise ArgumentError(f"min_ms={min_ms!r}: 0 or more")
     known: dict[Step, int] = {}
     first = _events(store, a, _run(store, a, run_a, "run_a"), known, follow=follow)
-    second = _events(store, b, _run(store, b, run_b, "run_b"), known, follow=follow)
+    other = store if store_b is None else store_b
+    second = _events(other, b, _run(other, b, run_b, "run_b"), known, follow=follow)
     places = [*first, *(place for place in second if place not in first)]
     rows = [_row(first.get(place), second.get(place), min_ms * 1000) for place in places]
     return pa.Table.from_pylist(rows, schema=SCHEMA)

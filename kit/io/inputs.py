@@ -11,10 +11,10 @@ from typing import Any, BinaryIO
 from kit.cosmonapse.registry.dsn import is_dsn, without_password
 from kit.errors import ArgumentError, SourceError, SourceNotFoundError
 from kit.io.members import MANIFEST, FolderBytes, folder_files
-from kit.io.recordings import Part, parts
+from kit.io.recordings import Part, is_mcap, mcap_parts, parts
 from kit.typing import ArrowStream, LineSource, Reader
 
-SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".txt", ".parquet", ".arrow", ".feather", ".ipc")
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".txt", ".parquet", ".arrow", ".feather", ".ipc", ".mcap")
 COMPRESSIONS = (".gz", ".zst", ".zstd", ".bz2")
 
 
@@ -47,7 +47,7 @@ def inputs(source: Any) -> list[Input]:
 
     Files of a glob or a folder come sorted by name; a folder gives the captures directly in it. A folder that has
     none, but JSON files further down, is one source: an export of one file a record. A folder with sensor logs under it
-    gives each of their files as well.
+    gives each of their files as well, and so does an MCAP file with sensor logs in it.
     Raises SourceNotFoundError where nothing is found, ArgumentError for what cannot be a source.
     """
     if isinstance(source, str | os.PathLike):
@@ -93,22 +93,22 @@ def _paths(text: str) -> list[Input]:
             child for child in path.iterdir() if child.is_file() and is_capture(child) and child not in taken
         )
         if recording:
-            return [*(_file(child, str(child)) for child in found), *recording]
+            return [*(item for child in found for item in _files(child, str(child))), *recording]
         if not [child for child in found if child.name != MANIFEST] and [
             child for child in folder_files(path) if child.name != MANIFEST
         ]:
             return [Input(text, lambda: FolderBytes(path), None, path, folder=path)]
         if not found:
             raise SourceNotFoundError(f"{text}: the folder holds no capture (looked for {', '.join(SUFFIXES)})")
-        return [_file(child, str(child)) for child in found]
+        return [item for child in found for item in _files(child, str(child))]
     if path.exists():
-        return [_file(path, text)]
+        return _files(path, text)
     if glob.has_magic(text):
         matches = sorted(glob.glob(os.fspath(path), recursive=True))  # noqa: PTH207  Path.glob takes no absolute pattern
         files = [Path(match) for match in matches if Path(match).is_file()]
         if not files:
             raise SourceNotFoundError(f"{text}: the pattern matches no file in {Path.cwd().name or 'this folder'}")
-        return [_file(match, str(match)) for match in files]
+        return [item for match in files for item in _files(match, str(match))]
     near = sorted(child.name for child in path.parent.iterdir()) if path.parent.is_dir() else []
     hint = f"; beside it are {', '.join(near[:5])}" if near else ""
     raise SourceNotFoundError(f"{text}: no such file{hint}")
@@ -120,6 +120,13 @@ def is_capture(path: Path) -> bool:
     if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
     return bool(suffixes) and suffixes[-1] in SUFFIXES
+
+
+def _files(path: Path, uri: str) -> list[Input]:
+    """Return a file as an input; one that holds a recording as an input for each file of that too."""
+    if path.suffix.lower() != ".mcap" and not is_mcap(path):
+        return [_file(path, uri)]
+    return [replace(_file(part.path, part.uri), part=part) for part in mcap_parts(path, uri)]
 
 
 def _file(path: Path, uri: str) -> Input:

@@ -16,7 +16,7 @@ from kit.io.lines import LineReader
 from kit.io.members import MemberReader, folder_head
 from kit.io.pages import PageReader
 from kit.io.progress import progress_for
-from kit.io.recordings import DocumentReader, SegmentReader
+from kit.io.recordings import MCAP, DocumentReader, SegmentReader
 from kit.io.report import Findings, LoadReport, SourceCounts, Timing, findings, source_counts
 from kit.io.resume import compare, resumed
 from kit.io.sniff import Kind, kind
@@ -273,6 +273,8 @@ def _opened(item: Input, progress: Progress) -> Iterator[tuple[Peekable, Kind]]:
             yield Peekable(raw), Kind("folder", kind(folder_head(item.folder)).family)
         else:
             stream = decompressed(raw)
+            if stream.peek().startswith(MCAP):
+                raise SourceError(f"{item.uri}: MCAP is loaded from a file that is not compressed: give its path")
             what = kind(stream.peek())
             if what.container == "sqlite":
                 with sqlite_rows(stream, item.path, item.uri) as lines:
@@ -283,7 +285,7 @@ def _opened(item: Input, progress: Progress) -> Iterator[tuple[Peekable, Kind]]:
 
 def _reader(stream: Peekable, item: Input, what: Kind) -> EntryReader:
     if item.part is not None and item.part.document is not None:
-        return DocumentReader(item.part.document)
+        return DocumentReader(item.part, item.part.document)
     if item.part is not None and item.part.log is not None:
         return SegmentReader(item.part, item.part.log)
     if what.container == "array":

@@ -1,12 +1,17 @@
 """Recordings of robots: each segment file of a log, and each JSON file around the logs, is a source.
 
 A segment counts entries as lines; what follows its last whole entry, and a file that is no segment, is one line more.
-Payloads are not copied into the store: a row says where in its file they stand.
+Payloads are not copied into the store: a row says where in its file they stand. A recording in an MCAP file is written to a
+temporary folder while it is loaded; its sources are named `x.mcap#` and their path in the recording, and the file itself
+is one more, whose lines are what it holds that is no part of the recording.
 """
 
 import hashlib
+import shutil
+import tempfile
+import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +40,59 @@ class Part:
     """Which segment of its log it is."""
     seq: int = 0
     """How many entries the segments before it hold."""
+    uri: str = ""
+    """What the source is called, where that is not its path."""
+    unpacked: "Unpacked | None" = None
+    """The folder that has to be there until it was read."""
+
+    def told(self, text: str) -> str:
+        """Return a sentence about a file of a temporary folder with the name of the source in its place."""
+        return text if self.unpacked is None else text.replace(f"{self.unpacked.folder}/", self.unpacked.prefix)
+
+
+class Unpacked:
+    """A temporary folder with the recording of an MCAP file; it goes when nothing holds it any more."""
+
+    def __init__(self, uri: str) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="kit-mcap-"))
+        self.prefix = f"{uri}{INSIDE}"
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+
+INSIDE = "#"
+"""Between the name of an MCAP file and the path of a file in its recording."""
+MCAP = b"\x89MCAP0\r\n"
+
+
+def is_mcap(path: Path) -> bool:
+    """Whether a file begins as MCAP does."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MCAP)) == MCAP
+    except OSError:
+        return False
+
+
+def mcap_parts(path: Path, uri: str) -> list[Part]:
+    """Return the MCAP file itself, then the files of the recording in it.
+
+    Raises MissingExtraError without the extra `robotics`, SourceError for a file that cannot be read.
+    """
+    from kit.auki.documents import Document
+    from kit.auki.restore import restore
+
+    unpacked = Unpacked(uri)
+    left = restore(path, unpacked.folder)
+    container = Document(path, "logs", len(left))
+    for line, found in enumerate(left, 1):
+        container.refused.append({"line": line, **found._asdict()})
+    if any(found.reason != "foreign_channel" for found in left):
+        container.incomplete = "parts of it are damaged"
+    inside = [
+        replace(part, uri=f"{unpacked.prefix}{part.path.relative_to(unpacked.folder).as_posix()}", unpacked=unpacked)
+        for part in parts(unpacked.folder)
+    ]
+    return [Part(path, container, uri=uri), *inside]
 
 
 def parts(folder: Path) -> list[Part]:
@@ -58,6 +116,7 @@ def parts(folder: Path) -> list[Part]:
 class DocumentReader:
     """A manifest, registry entry or catalog; its rows were made when the recording was scanned."""
 
+    part: Part
     document: "Document"
     line: int = 0
     position: int = 0
@@ -70,12 +129,13 @@ class DocumentReader:
 
     def tables(self, run: str, source_id: int) -> Iterator[tuple[str, pa.RecordBatch]]:
         """Yield the rows, and what was refused, with the name of their table."""
-        self.line, self.note = self.document.lines, _note(self.document.notes)
+        self.line, self.incomplete = self.document.lines, self.document.incomplete
+        self.note = _note([self.part.told(note) for note in self.document.notes])
         self.position = self.document.path.stat().st_size
         if self.document.rows:
             yield self.document.table, self.document.batch(run, source_id)
         if self.document.refused:
-            yield "quarantine", self.document.quarantine(run, source_id)
+            yield "quarantine", _told(self.part, self.document.quarantine(run, source_id))
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Return nothing: rows of several tables come from `tables`."""
@@ -106,7 +166,8 @@ class SegmentReader:
         from kit.auki.load import LogReader
 
         reader = LogReader(self.log, run, "skip_entry", seq=self.part.seq, last_offset_ns=self._offset_before())
-        yield from reader.segment(self.part.path, source_id)
+        for table, batch in reader.segment(self.part.path, source_id):
+            yield table, _told(self.part, batch) if table == "quarantine" else batch
         counts = reader.counts[-1]
         self.line, self.position = counts.lines, counts.bytes
         if not counts.complete:
@@ -131,6 +192,15 @@ class SegmentReader:
         for _ in reader.segment(self.log.segments[self.part.number - 1], 0):
             pass
         return reader.last_offset_ns
+
+
+def _told(part: Part, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return rows of `quarantine` whose details name the source and no temporary file."""
+    if part.unpacked is None:
+        return batch
+    details = [detail and part.told(detail) for detail in batch.column("detail").to_pylist()]
+    number = batch.schema.get_field_index("detail")
+    return batch.set_column(number, batch.schema.field(number), pa.array(details, batch.schema.field(number).type))
 
 
 def _entries(segment: Path) -> int:

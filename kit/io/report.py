@@ -163,9 +163,17 @@ class LoadReport:
 
 
 def shown_name(uri: str) -> str:
-    """Return the uri as it is shown: of an absolute path the file, so that a report is the same on every machine."""
-    path = PurePath(uri)
-    return path.name if path.is_absolute() else uri
+    """Return the uri as it is shown: of an absolute path the file, so that a report is the same on every machine.
+
+    Segments of all logs have names alike, so theirs are shown with the folder of their log.
+    """
+    name, mark, inside = uri.partition(".mcap#")
+    path = PurePath(inside or uri)
+    if path.suffix == ".seg" and (mark or path.is_absolute()):
+        shown = "/".join(path.parts[-3:])
+    else:
+        shown = path.name if mark or path.is_absolute() else uri
+    return f"{PurePath(name).name}{mark}{shown}" if mark else shown
 
 
 def _example(reason: Reason) -> str:

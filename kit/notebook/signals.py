@@ -180,6 +180,10 @@ class SignalVerbs(Store):
         """Return what differs between two runs, in counts and quantiles."""
         return Table(compare.runs.difference(self, a, b), name=f"{a} to {b}")
 
+    def compare(self, a: str, b: str, **options: Any) -> compare.Comparison:
+        """Return what differs between two runs, tested and told in words; options as for `kit.compare`."""
+        return compare.compare_runs(self, self, run_a=a, run_b=b, **options)
+
     def _forest(self, run: str | None) -> Forest:
         """Return the structure of a run, kept until the store holds something else."""
         state = tuple(self.execute(STATE)[0])

@@ -1,7 +1,8 @@
 """`Study`: the store as a notebook user holds it. Each method is a call into the layers below."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,23 +11,26 @@ from kit import io
 from kit.cosmonapse.wire import Level
 from kit.io.remove import remove
 from kit.notebook.records import RecordVerbs
+from kit.notebook.replay import ReplayVerbs
 from kit.notebook.sensors import SensorVerbs
 from kit.notebook.signals import SignalVerbs
 from kit.table import Table
+from kit.trace.search import Many
 from kit.typing import Progress
 
 if TYPE_CHECKING:
     from threading import Event
 
+    from kit.export.share import Share
     from kit.io.follow import TailReport
     from kit.syncropel.client import Client
-    from kit.widgets import Browser, Timeline
+    from kit.widgets import Browser, TableExplorer, Timeline
 
 
-class Study(SignalVerbs, RecordVerbs, SensorVerbs):
+class Study(SignalVerbs, RecordVerbs, SensorVerbs, ReplayVerbs):
     """A store with the verbs of an analysis; a context manager, closed at the end of its block.
 
-    The verbs of each family are in a class of their own: `SignalVerbs`, `RecordVerbs`, `SensorVerbs`.
+    The verbs of each family are in a class of their own: `SignalVerbs`, `RecordVerbs`, `SensorVerbs`, `ReplayVerbs`.
     """
 
     report: io.LoadReport | None = None
@@ -99,6 +103,27 @@ class Study(SignalVerbs, RecordVerbs, SensorVerbs):
         """Take out a run or a source and return how many lines that was; see `kit.io.remove`."""
         return remove(self, run=run, source=source)
 
+    def share(
+        self,
+        path: str | Path,
+        *,
+        traces: Many = None,
+        since: date | str | None = None,
+        redact: Iterable[str] = (),
+        pseudonyms: bool | Iterable[str] = True,
+        run: str | None = None,
+        overwrite: bool = False,
+    ) -> "Share":
+        """Return what a file for somebody else would hold, cut, redacted and with pseudonyms; `.write()` makes it.
+
+        See `kit.export.share`.
+        """
+        from kit.export.share import share  # here, so that a store opens without the families
+
+        return share(
+            self, path, traces=traces, since=since, redact=redact, pseudonyms=pseudonyms, run=run, overwrite=overwrite
+        )
+
     # In the browser
 
     def browse(self, *, run: str | None = None) -> "Browser":
@@ -106,6 +131,12 @@ class Study(SignalVerbs, RecordVerbs, SensorVerbs):
         from kit import widgets
 
         return widgets.Browser(self, run, grown=self._forest, woven=self._weave)
+
+    def explore(self, what: str, *, key: str | None = None, **options: Any) -> "TableExplorer":
+        """Return a table of this store, a view or a query, to scroll, filter and sort in the browser."""
+        from kit import widgets
+
+        return widgets.TableExplorer(self, what, key=key, **options)
 
     def timeline(self, *, run: str | None = None, **options: Any) -> "Timeline":
         """Return all signals over time, a lane for each neuron, to move in, in the browser."""
@@ -169,6 +200,16 @@ FAMILIES = (
     ("runs of logs", LOG_RUNS, "study.logs(), study.clocks(), study.crosscheck()", "logs"),
 )
 """Of each family: the name of its summary, how that is made, what to ask first, and the table to ask in SQL."""
+
+
+def _explore(table: Table, key: str | None = None, **options: Any) -> "TableExplorer":
+    from kit import widgets
+
+    return widgets.TableExplorer(table, key=key, **options)
+
+
+Table.explorer = staticmethod(_explore)  # a table is of a lower layer than widgets
+
 NOTHING = "study.load('my.jsonl'), study.load(kit.datasets.path('cosmonapse-small'))"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from kit.notebook.difference import DrawnDifference, drawn_difference
 from kit.store.store import Store
 from kit.table import Table
 from kit.trace.critical_path import critical_events, critical_path
@@ -35,6 +36,11 @@ class Trace:
         self.id: str = _root_trace(self.events, trace_id)
         self.run: str = self.events["run"][0].as_py()
         self.follow = follow
+
+    @property
+    def store(self) -> Store:
+        """The store that it is in."""
+        return self._store
 
     @cached_property
     def graph(self) -> "nx.DiGraph[str]":
@@ -99,6 +105,12 @@ class Trace:
 
         found = None if findings is None else pa.table(findings)
         return widgets.trace_scene(self._store, self.id, run=self.run, follow=follow, grown=self._grown, findings=found)
+
+    def __sub__(self, other: "Trace") -> DrawnDifference:
+        """Return what this trace has more, less, slower or faster than `other`; in a notebook it is drawn."""
+        if not isinstance(other, Trace):
+            return NotImplemented
+        return drawn_difference(self, other)
 
     def __len__(self) -> int:
         return int(self.events.num_rows)

@@ -168,7 +168,7 @@ def _keys(rows: list[dict[str, Any]], damage: dict[Any, int], lanes: dict[Any, A
     if any(row["first_ts_ns"] == row["last_ts_ns"] for row in rows):
         keys.append(dot(palette.MUTED, "D", "a single entry"))
     if any(key in lanes for key in damage):
-        keys.append(dot(palette.RED, "X", "damaged (entries and segments)", markersize=6.5))
+        keys.append(dot(palette.RED, "X", "damaged entries", markersize=6.5))
     return keys
 
 

@@ -22,6 +22,7 @@ from kit.sim.engram import Engram, Hit, ImprintReceipt, InMemoryEngram, RecallRe
 from kit.sim.envelope import Envelope
 from kit.sim.experiment import Experiment, changed
 from kit.sim.faults import Fault, Faults
+from kit.sim.fit import Calibrated, Calibration, calibrate
 from kit.sim.hooks import RefreshEvent
 from kit.sim.invariant import shrink, watch
 from kit.sim.model import Behaviour, ModelAxon
@@ -31,18 +32,23 @@ from kit.sim.run import Run, RunReport
 from kit.sim.scenario import Memory, Model, Neuron, Scenario, Tools
 from kit.sim.shipped import SCENARIOS, scenario
 from kit.sim.synapse import Synapse
+from kit.sim.what_if import Answer, Effect
 
 __all__ = [
     "SCENARIOS",
+    "Answer",
     "Arrivals",
     "Axon",
     "Behaviour",
+    "Calibrated",
+    "Calibration",
     "Caller",
     "ControlLog",
     "Controller",
     "Dendrite",
     "Determinism",
     "Distribution",
+    "Effect",
     "Effector",
     "EffectorBinding",
     "Engram",
@@ -69,6 +75,7 @@ __all__ = [
     "Synapse",
     "ToolOutcome",
     "Tools",
+    "calibrate",
     "changed",
     "check_determinism",
     "constant",

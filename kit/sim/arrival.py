@@ -11,6 +11,7 @@ from kit.errors import ArgumentError, PathwayClosedError
 from kit.kernel import Scheduled
 from kit.sim.axon import several
 from kit.sim.dispatching import SELECTIONS, RetryStrategy
+from kit.sim.distribution import Distribution
 from kit.sim.duration import Duration, microseconds
 from kit.sim.envelope import Envelope, Json
 
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 class Arrivals:
     """A stream of requests, as data.
 
-    When: `rate_per_s` for a Poisson stream, `every` for a steady one, `at` for a list of times; `burst` requests come
-    at once each time. What: a TASK for `neuron`, or for whoever has `capabilities`, or with `offer` an auction
-    (a word of `first_bid`, `lowest_cost`, `highest_confidence`); then one for each of `then`, on the same trace. The
-    last asks for a FINAL. Questions are answered by a follow-up TASK, with `answers="both"` by a discrete signal as
+    When: `rate_per_s` for a Poisson stream, `every` for a steady one, `gap` for times between two requests that are drawn, `at`
+    for a list of times; `burst` requests come at once each time. What: a TASK for `neuron`, or for whoever has
+    `capabilities`, or with `offer` an auction (a word of `first_bid`, `lowest_cost`, `highest_confidence`); then one for each of
+    `then`, on the same trace: a capability, or `@` and the name of a neuron. The last asks for a FINAL.
+    Questions are answered by a follow-up TASK, with `answers="both"` by a discrete signal as
     well. A caller who waited `timeout` for a reply stops the trace.
     """
 
@@ -45,11 +47,14 @@ class Arrivals:
     start: Duration = 0
     count: int | None = None
     receptor: str | None = None
+    gap: Distribution | None = None
 
     def __post_init__(self) -> None:
-        given = (self.rate_per_s is not None) + (self.every is not None) + bool(self.at)
+        given = (self.rate_per_s is not None) + (self.every is not None) + bool(self.at) + (self.gap is not None)
         if given != 1:
-            raise ArgumentError(f"arrivals {self.name!r}: give one of rate_per_s, every and at")
+            raise ArgumentError(f"arrivals {self.name!r}: give one of rate_per_s, every, gap and at")
+        if self.gap is not None and not (isinstance(self.gap, Distribution) and self.gap.unit and self.gap.mean > 0):
+            raise ArgumentError(f"arrivals {self.name!r}: gap={self.gap!r} is no distribution of times above 0")
         if self.rate_per_s is not None and not self.rate_per_s > 0:
             raise ArgumentError(f"arrivals {self.name!r}: rate_per_s={self.rate_per_s!r} is no rate")
         if self.every is not None and microseconds(self.every) == 0:
@@ -82,6 +87,11 @@ class Arrivals:
             yield begin + microseconds(self.every)
             while True:
                 yield microseconds(self.every)
+        elif self.gap is not None:
+            draw = self.gap.sampler(rng)
+            yield begin + round(draw() * 1e6)
+            while True:
+                yield round(draw() * 1e6)
         else:
             mean = 1e6 / (self.rate_per_s or 1)
             yield begin + round(rng.expovariate(1) * mean)
@@ -176,6 +186,8 @@ class Caller:
         for stage, capabilities in enumerate(stages):
             last = stage == len(stages) - 1
             neuron = arrivals.neuron if stage == 0 else None
+            if stage and capabilities[0].startswith("@"):
+                neuron, capabilities = capabilities[0][1:], ()
             input: Json = {"q": f"{arrivals.name} {number}"}
             if reply is not None:
                 input["previous"] = reply.payload["output"]

@@ -10,7 +10,7 @@ caller gives, or among those that the kit ships; `trust=True` imports others.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +26,7 @@ from kit.sim.model import Behaviour
 from kit.sim.namespace import Namespace
 from kit.sim.run import Run
 from kit.sim.synapse import STEPS_US, Fidelity
+from kit.sim.what_if import LEAST, MOST, Answer, Factors, Many, ask
 
 OURS = "kit.sim.shipped:"
 """Functions that a scenario may name without more ado."""
@@ -144,6 +145,40 @@ class Scenario:
     def run(self, seed: int | str = 0, until: Duration = "1m", **options: Any) -> Run:
         """Return a Run of this scenario; `options` as for `namespace`."""
         return self.namespace(seed, **options).run(until=until)
+
+    def what_if(
+        self,
+        *,
+        load: Factors = 1.0,
+        remove: Many = (),
+        service: Mapping[str, float | Distribution] | None = None,
+        workers: Mapping[str, int | None] | None = None,
+        faults: Iterable[Fault] = (),
+        until: Duration | None = None,
+        precision: float = 0.1,
+        least: int = LEAST,
+        most: int = MOST,
+        seed: int = 0,
+        functions: Functions | None = None,
+        trust: bool = False,
+    ) -> Answer:
+        """Return what would change with other load, neurons, service times, workers or faults, with intervals.
+
+        `load` is a factor for all requests, or for streams by name; `remove` neurons, whose requests go to who has their
+        capabilities; `service` a factor, or a distribution, per model; `workers` how many tasks at once; `faults` are added. Each
+        replication runs both sides with one seed for `until` of virtual time (the length of the capture, if it was calibrated, else
+        1 minute) and lets all requests come to their end. Their number is at least `least`, at most `most`: it stops where the
+        means of p50 and p95 after the change are known to `precision`, relative half-width of a 95% interval.
+
+        ArgumentError for a neuron or stream that there is not, and where nobody is left for what requests need.
+        """
+        changes = {
+            "load": load, "remove": remove, "service": service, "workers": workers, "faults": tuple(faults),
+        }  # fmt: skip
+        return ask(
+            self, changes, until=until, precision=precision, least=least, most=most, seed=seed, functions=functions,
+            trust=trust,
+        )  # fmt: skip
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values, without what is as it is by default."""

@@ -53,6 +53,11 @@ def read(path: str) -> str:
     return f"text of {path}"
 
 
+def answered(**args: Any) -> dict[str, Any]:
+    """Return what a tool of a calibrated scenario does: nothing, whatever its arguments."""
+    return {"ok": True}
+
+
 def office(ns: Namespace) -> None:
     """Let the orchestrator hand what is escalated to whom it is meant for."""
 

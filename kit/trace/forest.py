@@ -7,6 +7,7 @@ parents are cut before anything walks upwards. There is no Python object per eve
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kit.store.store import Store
-from kit.trace.lookup import Ids, Ints, Lookup, column, ints, picked, plain
+from kit.trace.lookup import Ids, Ints, Lookup, column, ints, picked, plain, words
+from kit.trace.phantoms import PHANTOMS, Phantoms, phantoms
+from kit.trace.scan import MISSING, NO_TIME, ROOT, Causes, Scan, causes, scan
 
 Mask = npt.NDArray[np.bool_]
 
@@ -30,26 +33,12 @@ LABELS = (
 )
 """The label of an event is the first of these that holds (design.md section 3)."""
 
-NO_TIME = np.iinfo(np.int64).max
-"""Stands for the time of an event without one: it sorts last."""
-
-PHANTOMS = pa.schema(
-    [
-        ("run", pa.string()),
-        ("id", pa.string()),
-        ("trace_id", pa.string()),
-        ("parent_id", pa.string()),
-        ("directed_id", pa.string()),
-        ("ts", pa.timestamp("us", tz="UTC")),
-    ]
-)
-"""Columns of `Forest.phantoms`: `parent_id` is the award, with the neuron and the time of it."""
-
 FEW = 16
 """Below a sixteenth of the events it is quicker to climb with those that are under way than with all."""
 
-ROOT, MISSING = -1, -2
-"""Values of `Forest.parent` where there is no position: no parent_id, and a parent that is not in the run."""
+
+NEAR = 64
+"""Steps that are followed one by one before all are doubled."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,28 +107,26 @@ def forest(store: Store, run: str | None = None) -> Forest:
 
     Runs never mix: a parent is looked for in the event's own run.
     """
-    with Lent(store) as lent:
-        types = lent("forest_types", store.arrow(_TYPES))
-        runs = lent("forest_runs", store.arrow(_RUNS, {"run": run}))
-        found, repeats = store.arrow(_EVENTS), store.arrow(_REPEATS)
-    columns = {name: plain(found[name]) for name in ("row", "type", "run", "ts", "parent")}
+    held = store.execute(_HELD)
+    types = sorted({"TASK", *(str(kind) for _, kind in held)})
+    runs = sorted({str(name) for name, _ in held if run is None or name == run})
+    repeats = store.arrow(_REPEATS, {"runs": runs})
+    read = scan(store.connection, runs, types)
     with ThreadPoolExecutor(1) as beside:  # Arrow and NumPy let go of the interpreter: two cores are busy
-        named = beside.submit(_traces, found["trace_id"], columns["run"], runs["run"])
-        ordered = beside.submit(_order, columns["ts"], columns["run"], found["id"])
-        find = Lookup(_ids(found, "id", "key"))
-        cause = find(_ids(found, "parent_id", "cause"))
-        (traces, columns["trace"]), order = named.result(), ordered.result()
-    columns["parent"] = np.where(cause >= 0, cause, columns["parent"])
-    repeated = find(_ids(repeats, "id", "key"))
-    del find, cause
-    phantoms, columns = _with_phantoms(store, columns, found, traces, types["type"])
-    del found
-    place = _reorder(columns, np.concatenate([order, np.arange(len(order), len(columns["row"]))]))
+        ordered = beside.submit(_order, read.ts, read.ids)
+        find = Lookup(read.ids)
+        found = causes(store.connection, read, find, runs)
+        order = ordered.result()
+    repeated = find(Ids(repeats["id"], plain(repeats["key"]), plain(repeats["run"])))
+    del find
+    traces, trace = _traces(read, runs)
+    made = phantoms(store, read, found, traces, trace, types)
+    columns, place = _placed(read, found, trace, order, made, types)
     known = repeated >= 0
     clash = known & (plain(repeats["conflict"]) > 0)
-    columns["surplus"] = np.bincount(place[repeated[known]], minlength=len(place))
-    columns["conflicts"] = np.bincount(place[repeated[clash]], minlength=len(place))
-    return grown(traces, tuple(types["type"].to_pylist()), phantoms, columns)
+    columns["surplus"] = np.bincount(place[repeated[known]], minlength=len(columns["row"]))
+    columns["conflicts"] = np.bincount(place[repeated[clash]], minlength=len(columns["row"]))
+    return grown(traces, tuple(types), made.table, columns)
 
 
 def grown(traces: pa.Table, types: tuple[str, ...], phantoms: pa.Table, columns: dict[str, Ints]) -> Forest:
@@ -148,10 +135,8 @@ def grown(traces: pa.Table, types: tuple[str, ...], phantoms: pa.Table, columns:
     events = len(parent) - len(phantoms)
     own = parent == np.arange(len(parent))
     up = np.where(own | (parent < 0), -1, parent)
-    ring = np.zeros(len(up), dtype=bool)
-    if _backward(up, events):
-        ring = on_ring(up)
-        up[ring] = -1
+    ring = on_ring(up, _backward(up, events))
+    up[ring] = -1
     cross = (up >= 0) & (trace.take(up, mode="wrap") != trace) if len(up) else own
     depth, top = climbed(np.where(cross, -1, up))
     label = np.full(len(parent), LABELS.index("attached"))
@@ -180,11 +165,12 @@ def climbed(up: Ints) -> tuple[Ints, Ints]:
     below = up >= 0
     top = np.where(below, up, np.arange(len(up)))
     steps = below.astype(np.int32)
-    more = steps.take(top)
+    more, spare = steps.take(top), np.empty_like(top)
     while FEW * np.count_nonzero(more) > len(more):
         steps += more
-        top = top.take(top)
-        more = steps.take(top)
+        top.take(top, out=spare, mode="clip")  # all are in range; with "raise" NumPy would fill another array first
+        top, spare = spare, top
+        steps.take(top, out=more, mode="clip")
     active = np.flatnonzero(more)
     while len(active):
         through = top[active]
@@ -194,14 +180,36 @@ def climbed(up: Ints) -> tuple[Ints, Ints]:
     return steps.astype(np.int64), top
 
 
-def on_ring(up: Ints) -> Mask:
+def on_ring(up: Ints, suspects: Ints) -> Mask:
     """Return whether each entry is on a ring of parents; what only hangs off a ring is not. `up` is -1 at a top.
 
-    Steps are doubled until no chain could be as high; who has not come to a top by then stands on a ring.
+    Each ring must have one of the `suspects` on it. Where they are few they are followed, until all came to a top or back
+    to where they began. Else, or where that takes long, steps are doubled for all until no chain could be as high; who
+    has not come to a top by then stands on a ring.
 
-    >>> on_ring(np.array([2, 0, 1, 1, -1, 4])).tolist()
+    >>> on_ring(np.array([2, 0, 1, 1, -1, 4]), np.array([0])).tolist()
     [True, True, True, False, False, False]
     """
+    start = walk = suspects
+    ring = np.zeros(len(up), dtype=bool)
+    if FEW * len(suspects) > len(up):
+        return _on_ring(up)
+    for _ in range(NEAR):
+        walk = up[walk]
+        ring[start[walk == start]] = True
+        under_way = (walk >= 0) & (walk != start)
+        start, walk = start[under_way], walk[under_way]
+    if len(walk):
+        return _on_ring(up)
+    walk = np.flatnonzero(ring)
+    while len(walk):
+        walk = up[walk]
+        walk = walk[~ring[walk]]
+        ring[walk] = True
+    return ring
+
+
+def _on_ring(up: Ints) -> Mask:
     below = up >= 0
     above = np.where(below, up, np.arange(len(up)))
     steps, more = 1, below.take(above)
@@ -242,66 +250,29 @@ class Lent:
 
 _FIRST_PHANTOM = -3
 
-_TYPES = """
-SELECT type, (row_number() OVER (ORDER BY type) - 1)::INTEGER AS number
-FROM (SELECT DISTINCT type FROM signals UNION SELECT 'TASK') ORDER BY type
-"""
-
-_RUNS = """
-SELECT run, (row_number() OVER (ORDER BY run) - 1)::INTEGER AS number
-FROM (SELECT DISTINCT run FROM signals WHERE $run IS NULL OR run = $run) ORDER BY run
-"""
-
-# One scan, and narrow numbers: to decompress the texts and to touch new memory is most of the time. The keys are for
-# `Lookup`.
-_EVENTS = """
-SELECT s.rowid AS row, s.id, s.parent_id, s.trace_id, hash(s.id) AS key, hash(s.parent_id) AS cause,
-       k.number AS type, r.number AS run, coalesce(epoch_us(s.ts), 9223372036854775807) AS ts,
-       CASE WHEN s.parent_id IS NULL THEN -1::TINYINT ELSE -2::TINYINT END AS parent
-FROM signals s JOIN forest_types k ON k.type = s.type JOIN forest_runs r ON r.run = s.run
-WHERE s.canonical
-"""
+_HELD = "SELECT DISTINCT run, type FROM signals"
 
 _REPEATS = """
-SELECT d.id, hash(d.id) AS key, r.number AS run, d.conflict
+SELECT id, hash(id) AS key, list_position($runs, run) - 1 AS run, conflict
 FROM (SELECT run, id, 1 AS conflict FROM signals WHERE NOT canonical
-      UNION ALL SELECT run, id, 0 FROM duplicates) d
-JOIN forest_runs r ON r.run = d.run
-"""
-
-# The macro looks for awards in `signals`: here it meets those among the odd events, with their position for a rowid.
-_PHANTOMS = """
-WITH odd AS MATERIALIZED (
-    SELECT o.*, s.type, s.directed_id, s.ts FROM forest_odd o JOIN signals s ON s.rowid = o.row
-), lost AS (
-    FROM odd WHERE orphan = 1
-), signals AS (
-    SELECT *, place AS rowid, true AS canonical FROM odd
-)
-SELECT *, hash(id) AS key FROM awarded_tasks('lost') ORDER BY run, id
+      UNION ALL SELECT run, id, 0 FROM duplicates)
+WHERE list_contains($runs, run)
 """
 
 
-def _ids(found: pa.Table, name: str, key: str) -> Ids:
-    return Ids(found[name], plain(found[key]), plain(found["run"]))
-
-
-def _traces(ids: pa.ChunkedArray, run: Ints, runs: pa.ChunkedArray) -> tuple[pa.Table, Ints]:
+def _traces(read: Scan, runs: list[str]) -> tuple[pa.Table, npt.NDArray[Any]]:
     """Return the traces in (run, trace_id) order, and the number of each event's."""
-    coded = ids.dictionary_encode().combine_chunks()
-    by_name = ints(pc.sort_indices(coded.dictionary))
-    rank = np.empty(len(by_name), dtype=np.int32)
-    rank[by_name] = np.arange(len(by_name), dtype=np.int32)
-    trace, there = rank[plain(coded.indices)], np.arange(len(by_name))
+    trace, there = read.trace, np.arange(len(read.traces))
+    many = max(len(there), 1)
     if len(runs) > 1:
-        there, trace = np.unique(run.astype(np.int64) * len(by_name) + trace, return_inverse=True)
-    many = max(len(by_name), 1)
-    names = [runs.take(column(there // many)), coded.dictionary.take(column(by_name[there % many]))]
+        there, trace = np.unique(read.ids.run.astype(np.int64) * many + trace, return_inverse=True)
+    names = [words(runs).take(column(there // many)), read.traces.take(column(there % many))]
     return pa.table(names, ["run", "trace_id"]), trace
 
 
-def _order(ts: Ints, run: Ints, ids: pa.ChunkedArray) -> Ints:
+def _order(ts: Ints, ids: Ids) -> Ints:
     """Return the positions in (run, ts, id) order. Lines come mostly in the order of time, which a stable sort likes."""
+    run = ids.run
     order = np.lexsort((ts, run)) if run.any() else np.argsort(ts, kind="stable")
     sorted_ts, sorted_run = ts[order], run[order]
     tied = np.zeros(len(ts), dtype=bool)
@@ -311,62 +282,46 @@ def _order(ts: Ints, run: Ints, ids: pa.ChunkedArray) -> Ints:
     if tied.any():
         where = np.flatnonzero(tied)
         event = np.sort(order[where])
-        by_id = event[ints(pc.sort_indices(picked(ids, event)))]
+        by_id = event[ints(pc.sort_indices(picked(ids.text, event)))]
         order[where] = by_id[np.lexsort((ts[by_id], run[by_id]))]
     return order
 
 
-def _reorder(columns: dict[str, Ints], order: Ints) -> Ints:
-    """Bring the columns into this order, widened, and return each event's new place; `parent` follows the events."""
+def _placed(
+    read: Scan, found: Causes, trace: npt.NDArray[Any], order: Ints, made: Phantoms, types: list[str]
+) -> tuple[dict[str, Ints], Ints]:
+    """Return the columns in this order, phantoms at the end, and each event's new place; `parent` follows the events."""
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
-    parent = columns["parent"]
-    there = parent >= 0
-    columns["parent"] = np.where(there, place[np.where(there, parent, 0)], parent) if len(parent) else parent
-    for name, values in columns.items():
-        columns[name] = values[order].astype(np.int64, copy=False)
-    return place
-
-
-def _with_phantoms(
-    store: Store, columns: dict[str, Ints], found: pa.Table, traces: pa.Table, types: pa.ChunkedArray
-) -> tuple[pa.Table, dict[str, Ints]]:
-    """Return the phantoms, and the columns with them at the end; what hangs on one has it for its parent."""
-    parent, run, trace, names = columns["parent"], columns["run"], columns["trace"], types.to_pylist()
-    orphan = parent == MISSING
-    award = columns["type"] == (names.index("TASK_AWARDED") if "TASK_AWARDED" in names else -1)
-    if not orphan.any() or not award.any():
-        return PHANTOMS.empty_table(), columns
-    odd = np.flatnonzero(orphan | award)
-    texts = {name: picked(found[name], odd) for name in ("id", "parent_id")}
-    texts |= {name: traces[name].take(column(trace[odd])) for name in traces.column_names}
-    marked = {"row": column(columns["row"][odd]), "place": column(odd), "orphan": column(orphan[odd])}
-    with Lent(store) as lent:
-        lent("forest_odd", pa.table(texts | marked))
-        phantoms = store.arrow(_PHANTOMS)
-    above = ints(phantoms["award_row"])
-    find = Lookup(Ids(phantoms["id"], plain(phantoms["key"]), run[above]))
-    number = find(Ids(texts["parent_id"], plain(found["cause"])[odd], run[odd]))
-    parent[odd] = np.where(number >= 0, len(parent) + number, parent[odd])
+    parent = found.place.astype(np.int64)
+    there = np.flatnonzero(parent >= 0)
+    parent[there] = place[parent[there]]
+    # What waits for a phantom has it for its parent.
+    parent[made.child] = len(order) + made.of
     more = {
-        "row": _FIRST_PHANTOM - np.arange(len(phantoms)),
-        "trace": trace[above],
-        "type": np.full(len(phantoms), names.index("TASK"), dtype=np.int32),
-        "ts": columns["ts"][above],
-        "parent": above.astype(np.int32),
+        "row": _FIRST_PHANTOM - np.arange(len(made.award)),
+        "trace": trace[made.award],
+        "type": np.full(len(made.award), types.index("TASK")),
+        "ts": read.ts[made.award],
+        "parent": place[made.award],
     }
-    columns = {name: np.concatenate([columns[name], added]) for name, added in more.items()}
-    return phantoms.select(PHANTOMS.names).cast(PHANTOMS), columns
+    columns: dict[str, Ints] = {}
+    for name, values in (("row", read.row), ("trace", trace), ("type", read.type), ("ts", read.ts), ("parent", parent)):
+        columns[name] = np.empty(len(order) + len(made.award), dtype=np.int64)
+        columns[name][: len(order)] = values[order]
+        columns[name][len(order) :] = more[name]
+    return columns, place
 
 
-def _backward(up: Ints, events: int) -> bool:
-    """Return whether any cause is not earlier than its effect: a ring has at least one such edge.
+def _backward(up: Ints, events: int) -> Ints:
+    """Return the effects whose cause is not earlier: a ring has at least one of them on it.
 
     The first `events` are in order. A phantom ranks right behind its award.
     """
     cause = up[:events]
+    backward = np.flatnonzero((cause < events) & (cause >= np.arange(events)))
     hanging = np.flatnonzero(cause >= events)
-    return bool(((cause < events) & (cause >= np.arange(events))).any() or (up[cause[hanging]] >= hanging).any())
+    return np.concatenate([backward, hanging[up[cause[hanging]] >= hanging]])
 
 
 __all__ = [

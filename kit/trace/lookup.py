@@ -5,7 +5,7 @@ out beside the text, in a hash table of NumPy, and each hit is then compared by 
 Arrow joins the texts themselves, and the answer is the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ BLOCK = 65_536
 _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 by the golden ratio: an odd number without a pattern in its bits
 _WORD = 2**64
 _MOST_ROUNDS = 64
-_MOST_BYTES = 2**31 - 1  # of text in an Arrow array with offsets of 32 bits
+MOST_BYTES = 2**31 - 1  # of text in an Arrow array with offsets of 32 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,18 +60,21 @@ class Lookup:
         self._text = text(ids.text)
         self._keys = mixed(ids.key, ids.run)
         self._rounds = _rounds(self._keys)
+        self.by_hash = self._rounds is not None
+        """False once two ids shared a hash: from then on all are joined by their texts."""
 
     def __call__(self, wanted: Ids) -> Slots:
         """Return the position of each of `wanted` among the ids, -1 where it is not there."""
         place = np.full(len(wanted), -1, dtype=np.int32)
         if not len(self._ids) or not len(wanted):
             return place
-        if self._rounds is None:
+        if not self.by_hash:
             return joined(wanted, self._ids)
         start = 0
         for piece, key, run in wanted.blocks():
             met = self._met(key)
             if not self._is_same(piece, run, met):
+                self.by_hash = False
                 return joined(wanted, self._ids)
             place[start : start + len(met)] = met
             start += len(met)
@@ -147,15 +150,25 @@ def _slots(keys: Keys, factor: int, bits: int) -> Slots:
     return (spread >> np.uint64(64 - bits)).astype(np.int32)
 
 
-def column(values: npt.NDArray[Any]) -> pa.Array:
-    """Return whole numbers or truth values as Arrow. Not by `pa.array`, which imports pandas: 0.3 s at first."""
+def column(values: npt.NDArray[Any], known: npt.NDArray[np.bool_] | None = None) -> pa.Array:
+    """Return whole numbers or truth values as Arrow, NULL where not `known`. `pa.array` would import pandas: 0.3 s."""
     wide = np.ascontiguousarray(values, dtype=np.int64)
-    return pa.Array.from_buffers(pa.int64(), len(wide), [None, pa.py_buffer(wide)])
+    mask = None if known is None else pa.py_buffer(np.packbits(known, bitorder="little"))
+    return pa.Array.from_buffers(pa.int64(), len(wide), [mask, pa.py_buffer(wide)])
+
+
+def words(texts: Sequence[str]) -> pa.Array:
+    """Return texts as Arrow; not by `pa.array`, as above."""
+    data = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, data)], dtype=np.int32)
+    return pa.Array.from_buffers(pa.string(), len(data), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(data))])
 
 
 def text(column: pa.ChunkedArray) -> pa.Array:
     """Return a column of text as one array, with wide offsets where there is more than 2 GB of it."""
-    return (column.cast(pa.large_string()) if column.nbytes > _MOST_BYTES else column).combine_chunks()
+    if column.num_chunks == 1 and column.nbytes <= MOST_BYTES:
+        return column.chunk(0)
+    return (column.cast(pa.large_string()) if column.nbytes > MOST_BYTES else column).combine_chunks()
 
 
 def ints(column: pa.ChunkedArray | pa.Array) -> Ints:
@@ -179,4 +192,20 @@ def picked(texts: pa.ChunkedArray, where: Ints) -> pa.ChunkedArray:
     return pa.chunked_array(pieces, texts.type)
 
 
-__all__ = ["BLOCK", "Ids", "Ints", "Keys", "Lookup", "column", "ints", "joined", "mixed", "picked", "plain", "text"]
+__all__ = [
+    "BLOCK",
+    "MOST_BYTES",
+    "Ids",
+    "Ints",
+    "Keys",
+    "Lookup",
+    "Slots",
+    "column",
+    "ints",
+    "joined",
+    "mixed",
+    "picked",
+    "plain",
+    "text",
+    "words",
+]

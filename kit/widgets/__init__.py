@@ -7,8 +7,10 @@ from kit.widgets.html import Page
 from kit.widgets.listing import Detail, Listing
 from kit.widgets.opened import dag_view, timeline_view, write_scene
 from kit.widgets.owner import Owner
+from kit.widgets.player import Playing, SeekBar
 from kit.widgets.scene import Scene, clock_scene, signal_marks, thread_scene, trace_scene
 from kit.widgets.selection import Link, link
+from kit.widgets.table import TableExplorer
 from kit.widgets.timeline import Timeline
 from kit.widgets.view import View
 
@@ -21,7 +23,10 @@ __all__ = [
     "Listing",
     "Owner",
     "Page",
+    "Playing",
     "Scene",
+    "SeekBar",
+    "TableExplorer",
     "Timeline",
     "View",
     "clock_scene",

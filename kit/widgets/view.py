@@ -78,6 +78,8 @@ class View(anywidget.AnyWidget):
     revision = traitlets.Int(0).tag(sync=True)
     looks: Any = traitlets.Dict(LOOKS).tag(sync=True)
 
+    _shut = True  # until it is made: one whose arguments were refused has nothing to close
+
     def __init__(self, **traits: Any) -> None:
         self._owner: Owner[Command] = Owner(lambda command: command(), failed=self._failed, name=type(self).__name__)
         self._shut = False

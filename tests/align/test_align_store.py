@@ -169,7 +169,7 @@ def test_the_overview_has_damage_gaps_and_rates(study: kit.Study) -> None:
     rows = {row["resource_id"]: row for row in study.logs()}
     assert len(rows) == 9
     arm = rows["arm_joints"]
-    assert (arm["entries"], arm["segments"], arm["damage"]) == (599, 13, 2)
+    assert (arm["entries"], arm["segments"], arm["damage"]) == (599, 13, 1)
     assert arm["rate_hz"] == pytest.approx(50, abs=0.1)
     assert rows["mic"]["damage"] == 0 and rows["mic"]["variant"] == "sensor_log"
     clocks = {row["from_clock"]: row for row in study.clocks()}

@@ -3,6 +3,8 @@
 import os
 import random
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -380,3 +382,16 @@ def test_an_entry_without_transforms_is_kept_in_quarantine_and_one_with_several_
         assert (report.quarantined, report.complete) == (1, True)
         assert [(row["line"], row["part"]) for row in study.sql("FROM poses ORDER BY part")] == [(2, 0), (2, 1)]
         assert study.quarantine().rows()[0]["raw"] == payloads[0]
+
+
+def test_a_log_becomes_a_table_without_pandas_which_takes_longer_than_the_log(tmp_path: Path) -> None:
+    image = encode("camera", {"fx": 1.0, "fy": 1.0, "cx": 1.0, "cy": 1.0, "distortion": (0.5,), "data": bytes(9_000)})
+    write_log(tmp_path / "log", {0: [(i, image) for i in range(20)]}, manifest("camera"))
+    program = (
+        "import sys\n"
+        "from kit.auki.load import scan, table\n"
+        f"(log,) = scan({str(tmp_path)!r}, kinds={{'camera': 'camera'}}).logs\n"
+        "print(table(log).num_rows, 'pandas' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["20", "False"]

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from clusters import SECOND, URL, create, daemon, join, lab, row, seed
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kit.auki import (
     ClusterManager,
@@ -222,7 +224,61 @@ def test_a_lost_peer_is_removed_by_the_manager_and_can_come_back() -> None:
     assert join(3).peer_count == 3
 
 
+def test_auki_12_an_election_is_deferred_while_the_directory_hears_from_the_manager() -> None:
+    manager, second, third = lab(3)
+    sim.partition(manager, third)
+    sim.clock.advance(60 * SECOND)
+    assert third.manager_peer_id == manager.local_peer_id and not third.is_manager
+    (entry,) = ClusterManager.list_clusters(URL)
+    assert entry.manager_peer_id == manager.local_peer_id == second.manager_peer_id
+    # Now it is lost for everybody, and the one that waited elects as well.
+    sim.kill(manager)
+    sim.clock.advance(3 * SECOND)
+    assert second.is_manager and third.manager_peer_id == second.local_peer_id
+    (entry,) = ClusterManager.list_clusters(URL)
+    assert entry.manager_peer_id == second.local_peer_id
+
+
+def test_auki_12_a_deferred_election_is_over_when_the_manager_is_heard_again() -> None:
+    manager, second = lab(2)
+    sim.partition(manager, second)
+    sim.clock.advance(1_600_000_000)
+    sim.heal(manager, second)
+    sim.clock.advance(SECOND)
+    assert second.manager_peer_id == manager.local_peer_id
+
+
+def test_auki_12_without_a_directory_an_election_is_not_deferred() -> None:
+    manager, second = lab(2)
+    sim.partition(manager, second)
+    sim.discovery.down(URL)
+    sim.clock.advance(3 * SECOND // 2)
+    assert second.is_manager
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    joins=st.lists(st.integers(0, 3 * SECOND), min_size=1, max_size=4),
+    lived=st.integers(0, 20 * SECOND),
+    graceful=st.booleans(),
+)
+def test_auki_12_a_manager_that_is_gone_is_never_waited_for(joins: list[int], lived: int, graceful: bool) -> None:
+    sim.reset()
+    peers = [create(1)]
+    for number, pause in enumerate(joins, 2):
+        sim.clock.advance(pause)
+        peers.append(join(number))
+    sim.clock.advance(lived)
+    peers[0].shutdown() if graceful else sim.kill(peers[0])
+    sim.clock.advance(3 * SECOND // 2)
+    assert [peer.is_manager for peer in peers[1:]] == [True] + [False] * (len(peers) - 2)
+    (entry,) = ClusterManager.list_clusters(URL)
+    assert entry.manager_peer_id == peers[1].local_peer_id
+
+
 def test_a_partitioned_peer_is_removed_on_both_sides() -> None:
+    """As builds did that do not defer elections."""
+    sim.defer_elections = False
     manager, second, third = lab(3)
     sim.partition(manager, third)
     with pytest.raises(OSError, match="does not answer"):

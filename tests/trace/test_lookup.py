@@ -44,7 +44,7 @@ def test_ids_are_found_as_a_dictionary_finds_them(
 
 
 def test_texts_of_either_width_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookup, "_MOST_BYTES", 1)
+    monkeypatch.setattr(lookup, "MOST_BYTES", 1)
     assert Lookup(ids([(0, "a"), (0, "b")]))(ids([(0, "b"), (0, "c")])).tolist() == [1, -1]
 
 

@@ -205,9 +205,9 @@ def chain(length: int) -> Store:
 
 def test_a_chain_of_100_000_signals_takes_a_fraction_of_a_second() -> None:
     store = chain(100_000)
-    start = time.perf_counter()
+    start = time.process_time()
     table = structure(store)
-    assert time.perf_counter() - start < 5  # 0.2 s on an idle machine
+    assert time.process_time() - start < 5  # 0.2 s on an idle machine
     assert table["depth"].to_pylist() == list(range(100_000))
 
 

@@ -125,9 +125,9 @@ def test_the_order_of_lines_does_not_matter() -> None:
 def test_a_long_chain_is_quick() -> None:
     with stored(line("TASK", 1), *(line("TASK", n, n - 1) for n in range(2, 20_001))) as store:
         events = sequence(store)
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(tree_hashes(events, 1)) == 1
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 @settings(deadline=None, max_examples=30)

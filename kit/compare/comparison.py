@@ -1,0 +1,371 @@
+"""`compare`: what differs between two runs, what of it is more than chance, and the few differences that matter most."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from kit.compare.distance import Distance, distances
+from kit.compare.permutation import Blocks, blocks, discoveries, p_values, resampled, sums
+from kit.compare.profile import Counted, Profile, Timed, both
+from kit.errors import ArgumentError
+from kit.table import Table
+
+Floats = npt.NDArray[np.float64]
+
+ALPHA = 0.05
+PERMUTATIONS = 9999
+BOOTSTRAPS = 400
+LEAST = 5
+"""Traces that have to have something for it to be tested."""
+SHARES = (0.5, 0.9)
+BINS = 256
+TOLD = 5
+TELLING = ("outcome", "time", "cost", "conformance", "structure", "load")
+"""The parts; of equally clear differences the one of the first is told first."""
+
+SCHEMA = pa.schema(
+    [
+        ("part", pa.string()), ("measure", pa.string()), ("key", pa.string()), ("a", pa.float64()), ("b", pa.float64()),
+        ("delta", pa.float64()), ("low", pa.float64()), ("high", pa.float64()), ("p", pa.float64()), ("q", pa.float64()),
+        ("differs", pa.bool_()), ("errors", pa.float64()),
+    ]
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One measure in both runs; `delta` is b - a with its 95% bootstrap interval, `p` of the permutation test, `q` after the correction
+    for many tests, `errors` the difference in its standard errors. What has too few traces is not tested: `p` and `q` are None.
+    """
+
+    part: str
+    measure: str
+    key: str
+    a: float
+    b: float
+    low: float
+    high: float
+    p: float | None
+    q: float | None
+    differs: bool
+    errors: float
+    label: str
+
+    @property
+    def delta(self) -> float:
+        """b - a."""
+        return self.b - self.a
+
+    def __str__(self) -> str:
+        return sentence(self)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two runs differ in: `differences` of all measures, `distances` beside the yardstick of the first, `notes`."""
+
+    names: tuple[str, str]
+    traces: tuple[int, int]
+    differences: tuple[Difference, ...]
+    distances: tuple[Distance, ...]
+    alpha: float
+    block: int
+    notes: tuple[str, ...]
+
+    @property
+    def found(self) -> tuple[Difference, ...]:
+        """The differences that are more than chance, the clearest first."""
+        return tuple(
+            sorted((d for d in self.differences if d.differs), key=lambda d: (-d.errors, d.part, d.measure, d.key))
+        )
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything does."""
+        return bool(self.found)
+
+    def headlines(self, most: int = TOLD) -> list[str]:
+        """Return the few clearest differences in words, one for each thing: not p50 and p90 of the same, nor what mirrors another."""
+        return [sentence(difference) for difference in self.leading(most)]
+
+    def leading(self, most: int = TOLD) -> list[Difference]:
+        """Return the clearest differences, one for each thing."""
+        said: dict[tuple[str, str], Difference] = {}
+        seen: set[tuple[float, float]] = set()
+        for d in sorted(self.found, key=lambda d: (-round(d.errors, 2), TELLING.index(d.part), d.measure, d.key)):
+            # The share that completes and the share that fails change by as much: one is said.
+            mirror = round(abs(d.delta), 6), round(d.errors, 4)
+            if mirror not in seen and (d.part, d.key) not in said:
+                said[d.part, d.key] = d
+            seen.add(mirror)
+        return list(said.values())[:most]
+
+    def table(self) -> Table:
+        """Return a row per measure, the differing and clearest first."""
+        order = sorted(self.differences, key=lambda d: (not d.differs, -d.errors, d.part, d.measure, d.key))
+        rows = [{name: getattr(d, name) for name in SCHEMA.names} for d in order]
+        return Table(pa.Table.from_pylist(rows, schema=SCHEMA), name="differences")
+
+    def yardstick(self) -> Table:
+        """Return the distances: `measure, unit, value, typical, most, within`."""
+        rows = [{**vars(d), "within": d.within} for d in self.distances]
+        return Table(pa.Table.from_pylist(rows), name="distances")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {
+            "a": self.names[0], "b": self.names[1], "traces": list(self.traces), "differs": self.differs, "alpha": self.alpha,
+            "block": self.block, "headlines": self.headlines(), "differences": self.table().rows(),
+            "distances": self.yardstick().rows(), "notes": list(self.notes),
+        }  # fmt: skip
+
+    def _headline(self) -> str:
+        a, b = (f"{name!r} ({count:,} traces)" for name, count in zip(self.names, self.traces, strict=True))
+        tested = sum(d.p is not None for d in self.differences)
+        verdict = (
+            f"{len(self.found)} of {tested} measures differ" if self.differs else f"no difference in {tested} measures"
+        )
+        return f"{a} and {b}: {verdict} (false discoveries held to {self.alpha:.0%})"
+
+    def _distances(self) -> list[tuple[str, str, str, str]]:
+        rows = [("distance", "between them", "halves of the first (median, 95%)", "")]
+        for d in self.distances:
+            word = "within" if d.within else "beyond"
+            unit = f" {d.unit}" if d.unit else ""
+            rows.append((d.measure, f"{d.value:.3g}{unit}", f"{d.typical:.3g}, {d.most:.3g}{unit}", word))
+        return rows
+
+    def __repr__(self) -> str:
+        rows = self._distances()
+        wide = [max(len(row[n]) for row in rows) for n in range(4)]
+        lines = ["  ".join(f"{cell:<{w}}" for cell, w in zip(row, wide, strict=True)).rstrip() for row in rows]
+        return "\n".join([self._headline(), *(f"  {text}" for text in self.headlines()), *lines, *self.notes])
+
+    def _repr_html_(self) -> str:
+        said = "".join(f"<li>{escape(text)}</li>" for text in self.headlines())
+        head, *rows = self._distances()
+        made = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+        body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+        notes = "".join(f"<p>{escape(text)}</p>" for text in self.notes)
+        return f"<p><b>{escape(self._headline())}</b></p><ul>{said}</ul><table><tr>{made}</tr>{body}</table>{notes}"
+
+
+def compared(a: Profile, b: Profile, *, alpha: float = ALPHA, seed: int = 0) -> Comparison:
+    """Return the Comparison of two profiles; the same seed gives the same."""
+    if not 0 < alpha < 1:
+        raise ArgumentError(f"alpha={alpha!r}: give a share of false discoveries between 0 and 1, such as 0.05")
+    rng = np.random.default_rng([seed, 20])
+    parts = blocks(a.timed["duration", "trace"].ms, b.timed["duration", "trace"].ms)
+    measures = [*_counted(a, b, parts), *_timed(a, b, parts)]
+    top = np.column_stack([np.concatenate(m.top) for m in measures])
+    bottom = np.column_stack([np.concatenate(m.bottom) for m in measures])
+    p, spread = p_values(top, bottom, parts.count[0], rng, PERMUTATIONS)
+    tested = np.array([m.tested for m in measures])
+    q = np.ones(len(p))
+    if tested.any():
+        q[tested] = discoveries(p[tested])
+    drawn = [resampled(count, rng, BOOTSTRAPS) for count in parts.count]
+    made = []
+    for n, m in enumerate(measures):
+        low, high = m.interval(drawn)
+        differs = bool(tested[n] and q[n] <= alpha)
+        ratio = abs(
+            float(m.top[0].sum() / max(m.bottom[0].sum(), 1e-9) - m.top[1].sum() / max(m.bottom[1].sum(), 1e-9))
+        )
+        made.append(
+            Difference(
+                m.part,
+                m.measure,
+                m.key,
+                m.a,
+                m.b,
+                low,
+                high,
+                float(p[n]) if tested[n] else None,
+                float(q[n]) if tested[n] else None,
+                differs,
+                ratio / float(spread[n]) if spread[n] > 0 else 0.0,
+                m.label,
+            )
+        )
+    notes = [*a.notes, *b.notes]
+    if parts.length > 1 and parts.length > math.ceil(max(len(a), len(b)) / 400):
+        notes.append(f"neighbouring traces depend on each other: tested in blocks of {parts.length} traces")
+    if parts.short:
+        notes.append(
+            "the runs are short for how long their traces depend on each other: small differences may be chance"
+        )
+    return Comparison(
+        (a.name, b.name),
+        (len(a), len(b)),
+        tuple(made),
+        tuple(distances(a, b, parts, rng)),
+        alpha,
+        parts.length,
+        tuple(notes),
+    )
+
+
+@dataclass
+class Measure:
+    """A ratio of sums per block in both runs, that is tested; and what is told of it."""
+
+    part: str
+    measure: str
+    key: str
+    label: str
+    a: float
+    b: float
+    top: tuple[Floats, Floats]
+    bottom: tuple[Floats, Floats]
+    tested: bool
+    spread: "Spread | None" = None
+
+    def interval(self, drawn: list[Floats]) -> tuple[float, float]:
+        """Return the 95% bootstrap interval of the difference (percentiles)."""
+        if self.spread is not None:
+            return self.spread.interval(self.measure, drawn)
+        sides = []
+        for top, bottom, times in zip(self.top, self.bottom, drawn, strict=True):
+            sides.append((times @ top) / np.maximum(times @ bottom, 1e-9))
+        low, high = np.quantile(sides[1] - sides[0], [0.025, 0.975])
+        return float(low), float(high)
+
+
+@dataclass
+class Spread:
+    """Times of both runs by block and bin of their common quantiles, for the bootstrap of quantiles."""
+
+    edges: Floats
+    tables: tuple[Floats, Floats]
+
+    def interval(self, measure: str, drawn: list[Floats]) -> tuple[float, float]:
+        """Return the 95% bootstrap interval of the shift of the quantile that `measure` names, as "p50_ms"."""
+        share = int(measure[1:3]) / 100
+        sides = [self._quantile(times @ table, share) for table, times in zip(self.tables, drawn, strict=True)]
+        low, high = np.quantile(sides[1] - sides[0], [0.025, 0.975])
+        return float(low), float(high)
+
+    def _quantile(self, counts: Floats, share: float) -> Floats:
+        total = np.cumsum(counts, axis=1)
+        wanted = share * total[:, -1:]
+        at = np.minimum((total < wanted).sum(axis=1), counts.shape[1] - 1)
+        rows = np.arange(len(counts))
+        before = np.where(at > 0, total[rows, at - 1], 0.0)
+        inside = np.clip((wanted[:, 0] - before) / np.maximum(counts[rows, at], 1e-9), 0, 1)
+        found: Floats = self.edges[at] + inside * (self.edges[at + 1] - self.edges[at])
+        return found
+
+
+def _counted(a: Profile, b: Profile, parts: Blocks) -> Iterator[Measure]:
+    """Yield the measures that are a number per trace."""
+    ones = tuple(
+        np.bincount(of, minlength=count).astype(np.float64) for of, count in zip(parts.of, parts.count, strict=True)
+    )
+    labels = b.variants | a.variants
+    for (part, measure, key), first, second in both(a, b):
+        top = tuple(_per_block(side, n, parts) for n, side in enumerate((first, second)))
+        means = tuple(float(side.value.sum()) / len(of) for side, of in zip((first, second), (a, b), strict=True))
+        tested = len(first.trace) + len(second.trace) >= LEAST and not _always(first, second, a, b)
+        yield Measure(
+            part, measure, key, labels.get(key, key), means[0], means[1], (top[0], top[1]), (ones[0], ones[1]), tested
+        )
+
+
+def _per_block(side: Counted, n: int, parts: Blocks) -> Floats:
+    return sums(side.trace, side.value, parts.of[n], parts.count[n])
+
+
+def _always(first: Counted, second: Counted, a: Profile, b: Profile) -> bool:
+    """Whether each trace of both runs has the same of it: then there is nothing to test."""
+    if len(first.trace) < len(a) or len(second.trace) < len(b):
+        return False
+    values = np.concatenate([first.value, second.value])
+    return bool(values.min() == values.max())
+
+
+def _timed(a: Profile, b: Profile, parts: Blocks) -> Iterator[Measure]:
+    """Yield the measures of times: the median and the 90% quantile, tested by how many are longer than that of both together."""
+    none = Timed(np.zeros(0, np.int64), np.zeros(0))
+    for kind, key in sorted({*a.timed, *b.timed}):
+        if kind == "since start":
+            continue
+        sides = a.timed.get((kind, key), none), b.timed.get((kind, key), none)
+        if not (len(sides[0].ms) and len(sides[1].ms)):
+            continue
+        part = "load" if kind == "gap" else "time"
+        name = f"{key} gap" if kind == "gap" else f"{key} duration" if kind == "duration" else f"{kind} {key}"
+        whole = np.concatenate([sides[0].ms, sides[1].ms])
+        bottom = tuple(
+            sums(side.trace, np.ones(len(side.ms)), parts.of[n], parts.count[n]) for n, side in enumerate(sides)
+        )
+        tested = min(len(np.unique(side.trace)) for side in sides) >= LEAST and float(whole.max()) > float(whole.min())
+        spread = _spread(sides, whole, parts)
+        for share in SHARES:
+            limit = float(np.quantile(whole, share))
+            top = tuple(
+                sums(side.trace, (side.ms > limit).astype(np.float64), parts.of[n], parts.count[n])
+                for n, side in enumerate(sides)
+            )
+            first, second = (float(np.quantile(side.ms, share)) for side in sides)
+            yield Measure(
+                part,
+                f"p{round(100 * share)}_ms",
+                name,
+                name,
+                first,
+                second,
+                (top[0], top[1]),
+                (bottom[0], bottom[1]),
+                tested,
+                spread,
+            )
+
+
+def _spread(sides: tuple[Timed, Timed], whole: Floats, parts: Blocks) -> Spread:
+    edges = np.quantile(whole, np.linspace(0, 1, BINS + 1))
+    tables = []
+    for n, side in enumerate(sides):
+        at = np.clip(np.searchsorted(edges, side.ms, side="left") - 1, 0, BINS - 1)
+        table = np.bincount(parts.of[n][side.trace] * BINS + at, minlength=parts.count[n] * BINS)
+        tables.append(table.reshape(parts.count[n], BINS).astype(np.float64))
+    return Spread(edges, (tables[0], tables[1]))
+
+
+def sentence(d: Difference) -> str:
+    """Return a difference in words."""
+    if d.measure.endswith("_ms"):
+        word = "longer" if d.delta > 0 else "shorter"
+        change = f" ({d.delta / d.a:+.0%})" if d.a > 0 else ""
+        shift = f"{d.delta:+,.3g} ms [{d.low:+,.3g}, {d.high:+,.3g}]{change}"
+        return f"{d.key} is {word}: {d.measure[:3]} {_ms(d.a)} to {_ms(d.b)}, {shift}"
+    if d.measure in ("share", "share of variant"):
+        what = f"variant {d.label}" if d.part == "structure" else f"{d.label} traces"
+        word = "appears" if d.a == 0 else "vanishes" if d.b == 0 else "more often" if d.delta > 0 else "less often"
+        return f"{what}: {word}, {d.a:.1%} to {d.b:.1%} of traces [{d.low:+.1%}, {d.high:+.1%}]"
+    word = (
+        "new"
+        if d.a == 0
+        else "gone"
+        if d.b == 0
+        else "more"
+        if d.delta > 0
+        else "fewer"
+        if d.part != "cost"
+        else "less"
+    )
+    return f"{d.label} ({d.measure}): {word}, {_number(d.a)} to {_number(d.b)} [{_number(d.low, '+')}, {_number(d.high, '+')}]"
+
+
+def _ms(value: float) -> str:
+    return f"{_number(value)} ms"
+
+
+def _number(value: float, sign: str = "") -> str:
+    return f"{value:{sign},.0f}" if abs(value) >= 100 else f"{value:{sign}.3g}"

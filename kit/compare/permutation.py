@@ -1,0 +1,134 @@
+"""Are two groups of traces alike? Permutation tests over blocks of traces, with the false discovery rate held.
+
+The unit that is exchanged is a trace, since the spans inside one depend on each other; and where neighbouring traces depend on
+each other too, as in a queue, a block of traces in the order of their start. How long a block has to be follows from how long
+the durations of traces stay correlated (Geyer's initial positive sequence, Statistical Science 1992, 7:473).
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+MOST_BLOCKS = 400
+"""Blocks of a run: with more traces a block holds more of them, which costs no power worth naming."""
+FEWEST_BLOCKS = 10
+SPAN = 8
+"""A block is so many correlation times long."""
+CHUNK = 1000
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Which block each trace of two runs is in; `length` traces a block, `count` blocks of each run, `short` where they are too few
+    for how long the traces stay correlated."""
+
+    length: int
+    of: tuple[Ints, Ints]
+    count: tuple[int, int]
+    short: bool
+
+
+def correlation_time(values: Floats) -> float:
+    """Return how many neighbours in a row are worth one independent value: 1 where they do not depend on each other.
+
+    >>> round(correlation_time(np.random.default_rng(1).normal(size=4000)), 1)
+    1.0
+    """
+    count = len(values)
+    centred = values - values.mean()
+    variance = float(centred @ centred)
+    if count < 8 or variance <= 0:
+        return 1.0
+    size = 1 << (2 * count - 1).bit_length()
+    spectrum = np.fft.rfft(centred, size)
+    correlation = np.fft.irfft(spectrum * np.conj(spectrum), size)[: count // 3] / variance
+    pairs = correlation[: len(correlation) // 2 * 2].reshape(-1, 2).sum(axis=1)
+    # What is under the noise of so many values ends the sum.
+    end = int(np.argmax(pairs <= 2 / math.sqrt(count))) if (pairs <= 2 / math.sqrt(count)).any() else len(pairs)
+    return max(1.0, 2 * float(pairs[:end].sum()) - 1)
+
+
+def blocks(a: Floats, b: Floats) -> Blocks:
+    """Return the blocks of two runs, from the durations of their traces in the order of their start."""
+    times = [correlation_time(np.log(np.maximum(values, 1e-3))) for values in (a, b)]
+    wanted = max(1 if time < 1.5 else math.ceil(SPAN * time) for time in times)
+    length = max(wanted, math.ceil(max(len(a), len(b)) / MOST_BLOCKS))
+    longest = max(1, min(len(a), len(b)) // FEWEST_BLOCKS)
+    short = length > longest
+    length = min(length, longest)
+    counts = tuple(max(1, len(values) // length) for values in (a, b))
+    of = tuple(
+        np.minimum(np.arange(len(values)) // length, count - 1) for values, count in zip((a, b), counts, strict=True)
+    )
+    return Blocks(length, (of[0], of[1]), (counts[0], counts[1]), short)
+
+
+def sums(trace: Ints, value: Floats, of: Ints, count: int) -> Floats:
+    """Return the sum per block of a value per trace."""
+    return np.bincount(of[trace], weights=value, minlength=count).astype(np.float64)
+
+
+def p_values(
+    numerators: Floats, denominators: Floats, first: int, rng: np.random.Generator, rounds: int
+) -> tuple[Floats, Floats]:
+    """Return the p-value of each difference of ratios, and its standard deviation were there none.
+
+    Rows are blocks, the first `first` of them of one run; columns are statistics: the ratio of the sums of numerators and
+    denominators. Two-sided, with the observed order among the permutations (Phipson and Smyth 2010), so never 0.
+    """
+    count = len(numerators)
+    total = numerators.sum(axis=0), denominators.sum(axis=0)
+    observed = np.abs(_difference(numerators[:first].sum(axis=0), denominators[:first].sum(axis=0), *total))
+    hits, square = np.zeros(numerators.shape[1]), np.zeros(numerators.shape[1])
+    both = np.hstack([numerators, denominators]).astype(np.float32)
+    side = np.zeros(count, np.float32)
+    side[:first] = 1
+    done = 0
+    while done < rounds:
+        some = min(CHUNK, rounds - done)
+        drawn = rng.permuted(np.tile(side, (some, 1)), axis=1) @ both
+        top, bottom = np.hsplit(drawn.astype(np.float64), 2)
+        found = _difference(top, bottom, *total)
+        hits += (np.abs(found) >= observed * (1 - 1e-5) - 1e-12).sum(axis=0)
+        square += (found**2).sum(axis=0)
+        done += some
+    return (hits + 1) / (rounds + 1), np.sqrt(square / rounds)
+
+
+def _difference(top: Floats, bottom: Floats, all_top: Floats, all_bottom: Floats) -> Floats:
+    """Return the ratio of one side less that of the other; 0 where a side has nothing to divide by."""
+    rest = all_bottom - bottom
+    known = (bottom > 1e-9) & (rest > 1e-9)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Floats = np.where(known, top / bottom - (all_top - top) / rest, 0.0)
+    return found
+
+
+def discoveries(p: Floats) -> Floats:
+    """Return the q-value of each p-value: the least false discovery rate that it is a discovery at (Benjamini and Hochberg 1995).
+
+    >>> discoveries(np.array([0.01, 0.04, 0.03])).round(3).tolist()
+    [0.03, 0.04, 0.04]
+    """
+    order = np.argsort(p, kind="stable")
+    scaled = p[order] * len(p) / np.arange(1, len(p) + 1)
+    found = np.empty(len(p))
+    found[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return found
+
+
+def resampled(count: int, rng: np.random.Generator, rounds: int) -> Floats:
+    """Return how often each of `count` blocks is drawn in each of `rounds` bootstrap samples."""
+    return rng.multinomial(count, np.full(count, 1 / count), size=rounds).astype(np.float64)
+
+
+def halves(count: int, rng: np.random.Generator, rounds: int) -> Floats:
+    """Return which of `count` blocks are in the first half, in each of `rounds` random splits."""
+    side = np.zeros(count)
+    side[: count // 2] = 1
+    return rng.permuted(np.tile(side, (rounds, 1)), axis=1)

@@ -1,0 +1,258 @@
+"""What is compared of a run: columns per workflow trace and per span, from one pass over its structure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from kit.errors import ArgumentError
+from kit.store.store import Store
+from kit.trace.conformance import check
+from kit.trace.cost import cost_by_trace
+from kit.trace.forest import NO_TIME, Forest, Ints, forest, ints
+from kit.trace.sequence import Sequence, published_parents, since_cause
+from kit.trace.spans import KINDS, paired
+from kit.trace.traces import STATUSES
+from kit.trace.variants import sequence_hashes
+
+Floats = npt.NDArray[np.float64]
+
+CHECKED = 300_000
+"""Signals up to which conformance is compared without being asked for: the rules take several times as long as all else."""
+NAMED = 6
+"""Activities of a variant that its name shows."""
+GRAM = 3
+
+ROWS = "SELECT rowid AS row, directed_id AS neuron FROM signals WHERE canonical AND run = $run"
+CODES = """
+SELECT trace_id, coalesce(payload ->> '$.code', 'none') AS code FROM signals
+WHERE canonical AND run = $run AND type = 'ERROR'
+"""
+
+
+@dataclass
+class Counted:
+    """A number per trace, sparse: `value` of the traces `trace` (positions in a Profile); others have 0."""
+
+    trace: Ints
+    value: Floats
+
+
+@dataclass
+class Timed:
+    """Times in ms, each of a trace."""
+
+    trace: Ints
+    ms: Floats
+
+
+@dataclass
+class Profile:
+    """The workflow traces of a run in the order of their start, and what was counted and timed of each.
+
+    `counted` has the key (part, measure, key), `timed` (measure, key). `grams` and `moments` are for the distances: n-grams of
+    types, and the time of each event since the start of its trace.
+    """
+
+    name: str
+    signals: int
+    start: Ints
+    counted: dict[tuple[str, str, str], Counted] = field(default_factory=dict)
+    timed: dict[tuple[str, str], Timed] = field(default_factory=dict)
+    grams: tuple[Ints, Ints] = field(default_factory=lambda: (np.zeros(0, np.int64), np.zeros(0, np.int64)))
+    gram_names: tuple[str, ...] = ()
+    variants: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+
+def profile(store: Store, run: str, *, name: str | None = None, conformance: bool | None = None) -> Profile:
+    """Return what is compared of `run`. ArgumentError where it holds no workflow trace with a time."""
+    grown = forest(store, run)
+    workflow = np.zeros(len(grown.traces), dtype=bool)
+    workflow[grown.trace[grown.of_type("TASK", "TASK_OFFER")]] = True
+    timed = (grown.ts != NO_TIME) & (grown.row >= 0)
+    start = np.full(len(grown.traces), NO_TIME)
+    end = np.full(len(grown.traces), NO_TIME)
+    places = np.flatnonzero(timed)
+    start[grown.trace[places[::-1]]] = grown.ts[places[::-1]]
+    end[grown.trace[places]] = grown.ts[places]
+    chosen = np.flatnonzero(workflow & (start != NO_TIME))
+    if not len(chosen):
+        raise ArgumentError(f"run {run!r}: no trace with a TASK and a time to compare")
+    chosen = chosen[np.argsort(start[chosen], kind="stable")]
+    place = np.full(len(grown.traces), -1)
+    place[chosen] = np.arange(len(chosen))
+    made = Profile(name or run, int((grown.row >= 0).sum()), start[chosen])
+    every = np.arange(len(chosen))
+    duration = (end[chosen] - start[chosen]) / 1000
+    made.timed["duration", "trace"] = Timed(every, duration)
+    if len(chosen) > 1:
+        made.timed["gap", "arrival"] = Timed(every[1:], np.diff(start[chosen]) / 1000)
+    _load(made, start[chosen], end[chosen], grown, place)
+    _outcome(made, store, run, grown, place)
+    _structure(made, grown, place)
+    _spans(made, store, run, grown, place)
+    _cost(made, store, run, grown, place)
+    if conformance or (conformance is None and made.signals <= CHECKED):
+        _conformance(made, store, run, grown, place)
+    elif conformance is None:
+        made.notes.append(
+            f"conformance of {made.name} was not looked at (more than {CHECKED:,} signals); conformance=True does"
+        )
+    untimed = int((~timed & (grown.row >= 0)).sum())
+    if untimed:
+        made.notes.append(f"{made.name}: {untimed:,} signals without a time are in no time")
+    lost = int((workflow & (start == NO_TIME)).sum())
+    if lost:
+        made.notes.append(f"{made.name}: {lost:,} traces without any time were left out")
+    return made
+
+
+def _add(made: Profile, part: str, measure: str, key: str, trace: Ints, value: Floats | None = None) -> None:
+    """Sum a value (1 where none is given) per trace."""
+    keep = trace >= 0
+    trace = trace[keep]
+    if not len(trace):
+        return
+    weight = np.ones(len(trace)) if value is None else value[keep]
+    total = np.bincount(trace, weights=weight, minlength=len(made)).astype(np.float64)
+    there = np.flatnonzero(total)
+    made.counted[part, measure, key] = Counted(there, total[there])
+
+
+def _load(made: Profile, start: Ints, end: Ints, grown: Forest, place: Ints) -> None:
+    open_ = np.arange(len(start)) - np.searchsorted(np.sort(end), start, side="right")
+    there = np.flatnonzero(open_ > 0)
+    made.counted["load", "open at arrival", "traces"] = Counted(there, open_[there].astype(np.float64))
+    _add(made, "load", "per trace", "signals", place[grown.trace[grown.row >= 0]])
+
+
+def _outcome(made: Profile, store: Store, run: str, grown: Forest, place: Ints) -> None:
+    names = np.array([STATUSES.get(name, "") for name in grown.types] or [""])
+    ends = (
+        np.flatnonzero(np.isin(names[grown.type], list(STATUSES.values())) & (grown.row >= 0))
+        if len(grown)
+        else place[:0]
+    )
+    first = np.full(len(grown.traces), -1)
+    first[grown.trace[ends[::-1]]] = grown.type[ends[::-1]]
+    for number, status in enumerate(names):
+        if status:
+            _add(made, "outcome", "share", status, place[np.flatnonzero(first == number)])
+    _add(made, "outcome", "share", "open", place[np.flatnonzero(first < 0)])
+    errors = store.arrow(CODES, {"run": run})
+    if len(errors):
+        at = _of_traces(grown, errors["trace_id"])
+        for code in sorted(set(errors["code"].to_pylist())):
+            where = ints(pc.equal(errors["code"], code).cast(pa.int8())) > 0
+            _add(made, "outcome", "errors per trace", code, place[at[where]])
+
+
+def _of_traces(grown: Forest, ids: pa.ChunkedArray) -> Ints:
+    """Return the number of the trace of each id; all are there."""
+    return ints(pc.index_in(ids.combine_chunks(), value_set=grown.traces["trace_id"].combine_chunks()))
+
+
+def _structure(made: Profile, grown: Forest, place: Ints) -> None:
+    parent = published_parents(grown)
+    since = since_cause(np.where(grown.ts == NO_TIME, np.iinfo(np.int64).min, grown.ts), parent)
+    inside = np.flatnonzero((place[grown.trace] >= 0) & (grown.row >= 0))
+    order = inside[np.lexsort((grown.depth[inside], since[inside], place[grown.trace[inside]]))]
+    trace, kind = place[grown.trace[order]], grown.type[order]
+    names = grown.types
+    numbered = Sequence(grown.traces.slice(0, len(made)), names, trace, kind, grown.ts[order], trace[:0], trace[:0])
+    high = sequence_hashes(numbered, 1)
+    starts = np.flatnonzero(numbered.first)
+    values, first, inverse, counts = np.unique(high, return_index=True, return_inverse=True, return_counts=True)
+    for number in np.argsort(-counts, kind="stable").tolist():
+        at = starts[first[number]]
+        until = starts[first[number] + 1] if first[number] + 1 < len(starts) else len(order)
+        shown = [names[code] for code in kind[at : min(until, at + NAMED)].tolist()]
+        more = f" > … {until - at} events" if until - at > NAMED else ""
+        word = f"{int(values[number]):016x}"
+        if counts[number] < 2 and len(made.variants) > 200:
+            break
+        made.variants[word] = " > ".join(shown) + more
+        _add(made, "structure", "share of variant", word, np.flatnonzero(inverse == number))
+        if len(made.variants) >= 400:
+            break
+    walked = order[parent[order] >= 0]
+    pair = grown.type[parent[walked]] * len(names) + grown.type[walked]
+    for code in np.unique(pair).tolist():
+        edge = f"{names[code // len(names)]} > {names[code % len(names)]}"
+        _add(made, "structure", "edges per trace", edge, place[grown.trace[walked[pair == code]]])
+    wide = len(names) + 1
+    code = kind + 1
+    before = np.where(numbered.first, 0, np.concatenate([[0], code[:-1]]))
+    last = np.concatenate([numbered.first[1:], [True]])
+    after = np.where(last, 0, np.concatenate([code[1:], [0]]))
+    same = (before * wide + code) * wide + after
+    found, at_gram = np.unique(same, return_inverse=True)
+    words = ["-", *names]
+    made.grams = trace, at_gram
+    made.gram_names = tuple(
+        f"{words[g // wide // wide]} {words[g // wide % wide]} {words[g % wide]}" for g in found.tolist()
+    )
+    known = grown.ts[order] != NO_TIME
+    since_start = (grown.ts[order][known] - made.start[trace[known]]) / 1000
+    made.timed["since start", "events"] = Timed(trace[known], since_start)
+
+
+def _spans(made: Profile, store: Store, run: str, grown: Forest, place: Ints) -> None:
+    """Add times and counts of spans by kind and neuron; what has no answer has no time."""
+    close, _ = paired(grown)
+    found = store.arrow(ROWS, {"run": run})
+    coded = found["neuron"].combine_chunks().dictionary_encode()
+    of_row = np.full(int(ints(found["row"]).max(initial=-1)) + 1, -1)
+    of_row[ints(found["row"])] = ints(pc.fill_null(coded.indices, -1))
+    names = coded.dictionary.to_pylist()
+    codes = np.where(grown.row >= 0, of_row[np.maximum(grown.row, 0)], -1)
+    for word, kind in KINDS.items():
+        opened = np.flatnonzero(grown.of_type(word) & (place[grown.trace] >= 0))
+        answered = close[opened] >= 0
+        who = np.where(answered, codes[np.maximum(close[opened], 0)], -1)
+        who = np.where(who >= 0, who, codes[opened])
+        for number in np.unique(who).tolist():
+            key = f"{kind} {names[number] if number >= 0 else '?'}"
+            mine = who == number
+            _add(made, "structure", "spans per trace", key, place[grown.trace[opened[mine]]])
+            done = opened[mine & answered]
+            done = done[(grown.ts[done] != NO_TIME) & (grown.ts[close[done]] != NO_TIME)]
+            if len(done):
+                ms = (grown.ts[close[done]] - grown.ts[done]) / 1000
+                made.timed[kind, names[number] if number >= 0 else "?"] = Timed(place[grown.trace[done]], ms)
+
+
+def _cost(made: Profile, store: Store, run: str, grown: Forest, place: Ints) -> None:
+    spent = cost_by_trace(store, run)
+    if not len(spent):
+        return
+    trace = place[_of_traces(grown, spent["trace_id"])]
+    for name in ("tokens_in", "tokens_out", "cost_micro_usd"):
+        value = pc.fill_null(spent[name].cast(pa.float64()), 0.0).to_numpy()
+        _add(made, "cost", "per trace", name, trace, value)
+
+
+def _conformance(made: Profile, store: Store, run: str, grown: Forest, place: Ints) -> None:
+    findings = check(store, run)
+    findings = findings.filter(pc.is_valid(findings["trace_id"]))
+    findings = findings.filter(pc.is_in(findings["trace_id"], value_set=grown.traces["trace_id"].combine_chunks()))
+    if not len(findings):
+        return
+    trace = place[_of_traces(grown, findings["trace_id"])]
+    rules = findings["rule"].combine_chunks().dictionary_encode()
+    for number, rule in enumerate(rules.dictionary.to_pylist()):
+        _add(made, "conformance", "findings per trace", rule, trace[ints(rules.indices) == number])
+
+
+def both(a: Profile, b: Profile) -> Iterator[tuple[tuple[str, str, str], Counted, Counted]]:
+    """Yield what either of two profiles counted, sorted."""
+    none = Counted(np.zeros(0, np.int64), np.zeros(0))
+    for key in sorted({*a.counted, *b.counted}):
+        yield key, a.counted.get(key, none), b.counted.get(key, none)

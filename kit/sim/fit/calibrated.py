@@ -1,0 +1,126 @@
+"""A Scenario from a capture: `calibrate`, and the `Calibrated` that knows how well it is known."""
+
+import random
+from dataclasses import replace
+from typing import Any
+
+from kit.sim.arrival import Arrivals
+from kit.sim.fit import neurons, requests
+from kit.sim.fit.observed import observed
+from kit.sim.fit.report import Calibration, Part
+from kit.sim.model import Behaviour
+from kit.sim.scenario import Model, Scenario
+from kit.store.store import Store
+
+SHOWN = 1e-4
+
+
+class Calibrated(Scenario):
+    """A Scenario that was fitted to a capture: `report` tells what was fitted and what was not."""
+
+    @property
+    def report(self) -> Calibration | None:
+        """The account of the calibration; None once something of the scenario was changed."""
+        found: Calibration | None = self.__dict__.get("_report")
+        return found
+
+    @property
+    def typical_s(self) -> float | None:
+        """How long the capture was, in seconds: what a question is asked about."""
+        return None if self.report is None else max(self.report.seconds, 1.0)
+
+    def drawn(self, seed: int) -> Scenario:
+        """Return a scenario with its parameters drawn from what the capture leaves open (input uncertainty).
+
+        Rates and parameters of distributions are drawn from their asymptotic distribution, failures from a Beta distribution; of
+        an empirical distribution the scale. Source: Nelson, Foundations and Methods of Stochastic Simulation, 2013, 7.2.
+        """
+        report = self.report
+        if report is None:
+            return self
+        known = {(part.what, part.name): part for part in report.parts}
+        made: dict[str, Any] = {
+            "models": tuple(_other_model(model, known, seed) for model in self.models),
+            "arrivals": tuple(_other_stream(stream, known, seed) for stream in self.arrivals),
+        }
+        return replace(self, **made)
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.name!r}>"
+            if self.report is None
+            else f"scenario {self.name!r}, {self.report!r}"
+        )
+
+    def _repr_html_(self) -> str:
+        if self.report is None:
+            return f"<pre>{self.name}</pre>"
+        return self.report._repr_html_()
+
+
+def calibrate(store: Store, *, run: str | None = None, name: str | None = None) -> Calibrated:
+    """Return a Scenario that does what a run of the store shows; `.report` says how it was fitted and what is unknown.
+
+    Arrivals, routing, service times (waiting apart), failures, retries, questions, bids, what tools and memory take, tokens and cost,
+    and how many tasks are worked on at once. Distributions are named ones, chosen by held-out likelihood, or
+    empirical. What the capture does not tell is listed with its reason, and what the model does instead. The method: docs/what-if.md.
+
+    NotFoundError for no such run, ArgumentError where a run holds no task, or where there are several and none is named.
+    """
+    seen = observed(store, run)
+    tasks = seen.tasks.to_pylist()
+    for task in tasks:
+        task["role"] = requests.role(task)
+    found = neurons.fitted(seen, tasks)
+    arrivals, parts, missing = requests.fitted(seen, tasks)
+    there = {model.id for model in found.models}
+    arrivals = [stream for stream in arrivals if stream.neuron is None or stream.neuron in there]
+    made = Calibrated(
+        name or seen.run,
+        models=tuple(found.models),
+        engrams=tuple(found.engrams),
+        effectors=tuple(found.effectors),
+        arrivals=tuple(arrivals),
+        heartbeat=0,
+        about=f"Calibrated from run {seen.run!r}.",
+    )
+    count = sum(1 for task in tasks if task["role"] == requests.STAGE and task["above"] != "task")
+    report = Calibration(
+        seen.run, seen.signals, count, seen.seconds, (*parts, *found.parts), (*missing, *found.missing), seen.left_out
+    )
+    object.__setattr__(made, "_report", report)
+    return made
+
+
+Known = dict[tuple[str, str], Part]
+
+
+def _rng(seed: int, *purpose: str) -> random.Random:
+    return random.Random(f"{seed}/drawn/{'/'.join(purpose)}")
+
+
+def _other_model(model: Model, known: Known, seed: int) -> Model:
+    """Return a model with other parameters, a stream of random numbers for each."""
+    changes: dict[str, Any] = {}
+    service = known.get(("service", model.id))
+    if service is not None and service.fitted is not None:
+        changes["service"] = service.fitted.drawn(_rng(seed, "service", model.id))
+    failures = known.get(("failures", model.id))
+    if failures is not None:
+        hits = round(failures.parameters[0].value * failures.count)
+        share = _rng(seed, "failures", model.id).betavariate(hits + 0.5, failures.count - hits + 0.5)
+        changes["fails"] = share if hits else 0.0
+    behaviour: Behaviour = replace(model.behaviour, **changes)
+    return replace(model, behaviour=behaviour)
+
+
+def _other_stream(stream: Arrivals, known: Known, seed: int) -> Arrivals:
+    found = known.get(("arrivals", stream.name))
+    if found is None or found.fitted is None:
+        return stream
+    other = found.fitted.drawn(_rng(seed, "arrivals", stream.name))
+    if stream.rate_per_s is not None:
+        return replace(stream, rate_per_s=1 / other.mean)
+    if stream.gap is not None:
+        return replace(stream, gap=other)
+    return stream

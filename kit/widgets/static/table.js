@@ -1,0 +1,557 @@
+// A relation as a grid: rows are drawn for the place that is scrolled to, and fetched a page at a time.
+//
+// The place is a number of the front end's own, not a pixel: 5 million rows are taller than a browser can scroll. The
+// scroll bar stands for the whole table, the wheel and the keys move by rows.
+
+import { button, element, frame, put } from "./view.js";
+
+const ROW = 24;
+const PAGE = 40;
+const TALLEST = 8e6;
+const KEPT_PAGES = 60;
+
+export default { render };
+
+function render({ model, el }) {
+  const view = frame(model, el, "table");
+  const { source } = view;
+  let columns = [];
+  let [shown, total] = [0, 0];
+  let version = 0; // of filters and order: an answer for another one is dropped
+  let top = 0; // the row at the upper edge, with a fraction
+  let active = { row: 0, column: 0 };
+  let pages = new Map();
+  const wanted = new Set();
+  const times = []; // from asking for a page to its rows being drawn, in ms
+  view.root.pageTimes = times;
+
+  // Parts
+
+  const grid = element("div", { class: "kit-grid", role: "grid", tabindex: "0", "aria-multiselectable": "true" });
+  const sizer = element("div", { class: "kit-grid-sizer" });
+  const stay = element("div", { class: "kit-grid-stay", role: "presentation" });
+  const head = element("div", { class: "kit-grid-head", role: "row", "aria-rowindex": "1" });
+  const rows = element("div", { class: "kit-grid-rows", role: "rowgroup" });
+  const detail = element("div", { class: "kit-grid-detail", role: "region", "aria-label": "Whole cell", hidden: "" });
+  const chips = element("div", { class: "kit-legend kit-grid-chips" });
+  stay.append(element("div", { role: "rowgroup" }, head), rows);
+  sizer.append(stay);
+  grid.append(sizer);
+  view.body.append(chips, grid, detail);
+  const name = () => grid.setAttribute("aria-label", model.get("title") || "table");
+  view.on("title", name);
+  name();
+
+  const tools = source.live ? filterTools() : null;
+
+  // Data
+
+  const failed = (error) => {
+    if (!/broken off/.test(error.message)) view.say(error.message);
+  };
+
+  async function begin() {
+    try {
+      const found = await source.ask("columns");
+      columns = Array.from({ length: found.rows }, (_, row) => ({ ...found.row(row), width: 140, summary: null }));
+      for (const column of columns) column.width = widthOf(column);
+      tools?.columns(columns);
+      drawHead();
+      await renew(true);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  /** Ask anew after filters, order or data have changed. */
+  async function renew(first) {
+    const mine = ++version;
+    pages = new Map();
+    wanted.clear();
+    drawChips();
+    drawHead();
+    const big = total > 200000 || first;
+    const slow = setTimeout(() => view.say(big ? "Preparing the order of the rows: this is done once." : "…"), 300);
+    grid.setAttribute("aria-busy", "true");
+    try {
+      const shape = await source.ask("shape");
+      if (mine !== version) return;
+      [shown, total] = [shape.at("shown", 0), shape.at("total", 0)];
+    } catch (error) {
+      if (mine === version) failed(error);
+      return;
+    } finally {
+      clearTimeout(slow);
+      if (mine === version) grid.setAttribute("aria-busy", "false");
+    }
+    grid.setAttribute("aria-rowcount", String(shown + 1));
+    grid.setAttribute("aria-colcount", String(columns.length));
+    active.row = Math.min(active.row, Math.max(shown - 1, 0));
+    fit();
+    tell();
+    follow();
+    summarise(mine);
+  }
+
+  function tell() {
+    const part = shown === total ? `${count(total)} rows` : `${count(shown)} of ${count(total)} rows`;
+    const chosen = model.get("selected").length;
+    view.say(`${part}${chosen ? `, ${count(chosen)} selected` : ""}. Row ${shown ? count(Math.floor(top) + 1) : 0}`);
+  }
+
+  function pageOf(row) {
+    return source.live ? pages.get(Math.floor(row / PAGE)) : pages.get(0);
+  }
+
+  function rowAt(row) {
+    const page = pageOf(row);
+    const at = source.live ? row % PAGE : row;
+    return page && at < page.rows ? { page, at } : null;
+  }
+
+  /** Ask for the pages that are missing; one at a time, so that the last wish is never behind a queue of old ones. */
+  async function fetch() {
+    if (wanted.size || !shown) return;
+    const [from, to] = [Math.floor(top), Math.min(Math.floor(top) + lines(), shown - 1)];
+    const near = source.live ? [from, to, to + PAGE, from - PAGE] : [0];
+    const missing = near.find((row) => row >= 0 && row < shown && !pageOf(row));
+    if (missing === undefined) return;
+    const number = source.live ? Math.floor(missing / PAGE) : 0;
+    const [mine, begun, seen] = [version, performance.now(), missing === from || missing === to];
+    wanted.add(number);
+    try {
+      const found = await source.ask("page", { first: number * PAGE, count: PAGE });
+      if (mine !== version) return;
+      pages.set(number, found);
+      while (pages.size > KEPT_PAGES) pages.delete(pages.keys().next().value);
+      draw();
+      if (seen) times.push(performance.now() - begun);
+    } catch (error) {
+      if (mine === version) failed(error);
+      return;
+    } finally {
+      if (mine === version) wanted.delete(number);
+    }
+    fetch();
+  }
+
+  async function summarise(mine) {
+    if (!source.live) return;
+    for (const column of columns) {
+      // Rows that are looked at go before summaries.
+      while (wanted.size) await new Promise((go) => setTimeout(go, 30));
+      if (mine !== version) return;
+      try {
+        const found = await source.ask("summary", { column: column.name });
+        if (mine !== version) return;
+        column.summary = found;
+      } catch (error) {
+        column.summary = null;
+      }
+      drawHead();
+    }
+  }
+
+  // Drawing
+
+  const lines = () => Math.max(1, Math.floor((grid.clientHeight - head.offsetHeight) / ROW));
+  const last = () => Math.max(0, shown - lines());
+  let ours = -1; // the scroll position that we set, whose event is no wish of the reader's
+
+  function fit() {
+    grid.style.height = `${model.get("height")}px`;
+    const width = columns.reduce((sum, column) => sum + column.width, 0);
+    sizer.style.width = `${width}px`;
+    sizer.style.height = `${Math.min(TALLEST, shown * ROW) + head.offsetHeight + (grid.offsetHeight - grid.clientHeight)}px`;
+    go(top);
+  }
+
+  /** Bring a row to the upper edge. */
+  function go(row) {
+    top = Math.min(Math.max(row, 0), last());
+    const room = grid.scrollHeight - grid.clientHeight;
+    ours = last() ? Math.round((top / last()) * room) : 0;
+    grid.scrollTop = ours;
+    draw();
+    fetch();
+    tell();
+  }
+
+  function draw() {
+    const from = Math.floor(top);
+    const many = Math.min(lines() + 1, Math.max(shown - from, 0));
+    while (rows.children.length < many) rows.append(element("div", { role: "row" }));
+    while (rows.children.length > many) rows.lastChild.remove();
+    const chosen = new Set(model.get("selected"));
+    for (let i = 0; i < many; i++) drawRow(rows.children[i], from + i, chosen);
+    rows.dataset.drawn = String(1 + Number(rows.dataset.drawn ?? 0));
+    rows.dataset.waiting = String([...rows.children].some((line) => line.classList.contains("kit-grid-waiting")));
+    for (const cell of head.children) {
+      cell.classList.toggle("kit-grid-active", active.row < 0 && Number(cell.dataset.column) === active.column);
+    }
+    const id = active.row < 0 ? head.children[active.column]?.id : document.getElementById(cellId(active.row, active.column))?.id;
+    if (id) grid.setAttribute("aria-activedescendant", id);
+    else grid.removeAttribute("aria-activedescendant");
+  }
+
+  const base = `kit-grid-${Math.random().toString(36).slice(2)}`;
+  const cellId = (row, column) => `${base}-${row}-${column}`;
+
+  function drawRow(line, row, chosen) {
+    const held = rowAt(row);
+    const key = held?.page.at("k", held.at) ?? null;
+    line.className = `kit-grid-row${held ? "" : " kit-grid-waiting"}${row % 2 ? " kit-grid-odd" : ""}`;
+    line.setAttribute("aria-rowindex", String(row + 2));
+    line.setAttribute("aria-selected", String(key !== null && chosen.has(key)));
+    line.dataset.row = String(row);
+    while (line.children.length < columns.length) line.append(element("div", { role: "gridcell" }));
+    while (line.children.length > columns.length) line.lastChild.remove();
+    columns.forEach((column, n) => {
+      const cell = line.children[n];
+      const text = held ? held.page.at(`c${n}`, held.at) : undefined;
+      cell.id = cellId(row, n);
+      cell.setAttribute("aria-colindex", String(n + 1));
+      cell.dataset.column = String(n);
+      cell.style.width = `${column.width}px`;
+      cell.className = `kit-grid-cell${column.kind === "number" ? " kit-number" : ""}${text === null ? " kit-grid-null" : ""}`
+        + (row === active.row && n === active.column ? " kit-grid-active" : "");
+      // Text is set as text: a capture may hold markup.
+      cell.textContent = text === undefined ? "…" : text === null ? "NULL" : text;
+    });
+  }
+
+  function drawHead() {
+    const sort = new Map(model.get("sort").map(([column, way]) => [column, way]));
+    head.replaceChildren(...columns.map((column, n) => {
+      const way = sort.get(column.name);
+      const mark = way === "asc" ? " ▲" : way === "desc" ? " ▼" : "";
+      const cell = element("div", {
+        role: "columnheader", id: `${base}-head-${n}`, class: `kit-grid-cell kit-grid-label${column.kind === "number" ? " kit-number" : ""}`,
+        "aria-colindex": String(n + 1), "aria-sort": way === "asc" ? "ascending" : way === "desc" ? "descending" : "none",
+        title: `${column.name} ${column.sql}`,
+      });
+      cell.dataset.column = String(n);
+      cell.style.width = `${column.width}px`;
+      cell.append(
+        element("div", { class: "kit-grid-name" }, element("b", { text: column.name + mark })),
+        element("div", { class: "kit-grid-type", text: column.sql.length > 24 ? column.sql.slice(0, 23) + "…" : column.sql }),
+        source.live ? summaryOf(column) : null ?? "",
+      );
+      return cell;
+    }));
+  }
+
+  function summaryOf(column) {
+    const found = column.summary;
+    const made = element("div", { class: "kit-grid-summary" });
+    if (!found) return made;
+    const [seen, nulls, distinct, form] = ["rows", "nulls", "distinct", "form"].map((part) => found.at(part, 0));
+    const about = seen && total > seen && shown === total ? "≈ " : "";
+    const missing = seen && nulls ? `${percent(nulls / seen)} NULL` : "";
+    const [low, high] = [found.at("low", 0), found.at("high", 0)];
+    const counts = Array.from(found.list("count"));
+    const words = [];
+    if (form === "bins") {
+      const most = Math.max(...counts, 1);
+      const bars = element("div", { class: "kit-grid-bars" });
+      for (const value of counts) {
+        const bar = element("span", {});
+        bar.style.height = `${value ? Math.max(1, Math.round((value / most) * 22)) : 0}px`;
+        bars.append(bar);
+      }
+      made.append(bars);
+      words.push(`${low} to ${high}`);
+    } else if (form === "values") {
+      const there = Math.max(seen - nulls, 1);
+      const bars = element("div", { class: "kit-grid-shares" });
+      counts.forEach((value, n) => {
+        const bar = element("span", { title: `${found.at("label", n)}: ${percent(value / there)}`, text: found.at("label", n) });
+        bar.style.width = `${(100 * value) / there}%`;
+        bars.append(bar);
+      });
+      made.append(bars);
+      words.push(`${about}${count(distinct)} different`);
+    } else {
+      made.append(element("div", { class: "kit-grid-bars" }));
+      words.push(seen && nulls === seen ? "" : `${about}${count(distinct)} different`);
+    }
+    const told = [...words, missing].filter(Boolean).join(", ");
+    made.append(element("div", { class: "kit-grid-facts", text: told, title: told }));
+    const top5 = form === "values" ? `. Most: ${counts.map((value, n) => `${found.at("label", n)} ${count(value)}`).join(", ")}` : "";
+    made.setAttribute("role", "img");
+    made.setAttribute("aria-label", `${form === "bins" ? "histogram, " : ""}${told}${top5}`);
+    return made;
+  }
+
+  // What a reader does
+
+  function sortBy(n, add) {
+    if (!source.live) return view.say("A page cannot sort: open it in a notebook.");
+    const { name: column } = columns[n];
+    const held = model.get("sort").find(([other]) => other === column)?.[1];
+    const next = held === undefined ? "asc" : held === "asc" ? "desc" : null;
+    const others = add ? model.get("sort").filter(([other]) => other !== column) : [];
+    put(model, "sort", next ? [...others, [column, next]] : others);
+  }
+
+  function choose(row, add) {
+    const held = rowAt(row);
+    if (!held) return;
+    const key = held.page.at("k", held.at);
+    const before = model.get("selected");
+    const others = before.filter((other) => other !== key);
+    const had = others.length < before.length;
+    const after = add ? (had ? others : [key, ...others]) : had && before.length === 1 ? [] : [key];
+    chosenHere = after[0] ?? null;
+    put(model, "selected", after);
+    const us = held.page.at("us", held.at);
+    if (after[0] === key && us !== null) put(model, "cursor_us", us);
+  }
+
+  let chosenHere = null;
+
+  /** Go to the row that another view has chosen. */
+  async function follow() {
+    const [id] = model.get("selected");
+    draw();
+    tell();
+    if (!source.live || !id || id === chosenHere || !model.get("key")) return;
+    chosenHere = id;
+    await goTo(id);
+  }
+
+  async function goTo(id) {
+    const mine = version;
+    try {
+      const place = (await source.ask("place", { key: id })).at("place", 0);
+      if (mine !== version) return;
+      if (place < 0) return view.say(`${id} is not among the rows shown.`);
+      move(place, active.column, true);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  function move(row, column, centre) {
+    active = { row: Math.min(Math.max(row, source.live ? -1 : 0), shown - 1), column: Math.min(Math.max(column, 0), columns.length - 1) };
+    const many = lines();
+    if (active.row >= 0 && centre) go(active.row - Math.floor(many / 2));
+    else if (active.row >= 0 && active.row < Math.ceil(top)) go(active.row);
+    else if (active.row >= Math.floor(top) + many) go(active.row - many + 1);
+    const left = columns.slice(0, active.column).reduce((sum, one) => sum + one.width, 0);
+    const right = left + (columns[active.column]?.width ?? 0);
+    if (left < grid.scrollLeft) grid.scrollLeft = left;
+    else if (right > grid.scrollLeft + grid.clientWidth) grid.scrollLeft = right - grid.clientWidth;
+    draw();
+    fetch();
+  }
+
+  async function open(row, n) {
+    const held = rowAt(row);
+    if (!held) return;
+    let text = held.page.at(`c${n}`, held.at);
+    if (source.live && text !== null) {
+      try {
+        text = (await source.ask("cell", { row: held.page.at("r", held.at), column: columns[n].name })).at("text", 0);
+      } catch (error) {
+        return failed(error);
+      }
+    }
+    const close = element("button", { type: "button", class: "kit-button", text: "Close", "aria-label": "Close the cell" });
+    close.addEventListener("click", shut);
+    detail.replaceChildren(
+      element("div", { class: "kit-head" }, element("b", { class: "kit-title", text: `${columns[n].name}, row ${count(row + 1)}` }), close),
+      element("pre", { text: text === null ? "NULL" : columns[n].kind === "json" ? indented(text) : text, tabindex: "0" }),
+    );
+    detail.hidden = false;
+    close.focus();
+  }
+
+  function shut() {
+    detail.hidden = true;
+    grid.focus();
+  }
+
+  view.listen(detail, "keydown", (event) => {
+    if (event.key === "Escape") shut();
+    event.stopPropagation();
+  });
+
+  const KEYS = {
+    ArrowDown: () => move(active.row + 1, active.column),
+    ArrowUp: () => move(active.row - 1, active.column),
+    ArrowRight: () => move(active.row, active.column + 1),
+    ArrowLeft: () => move(active.row, active.column - 1),
+    PageDown: () => move(Math.min(Math.max(active.row, 0) + lines(), shown - 1), active.column),
+    PageUp: () => move(Math.max(active.row - lines(), 0), active.column),
+    Home: (event) => move(event.ctrlKey || event.metaKey ? 0 : active.row, event.ctrlKey || event.metaKey ? active.column : 0),
+    End: (event) => (event.ctrlKey || event.metaKey ? move(shown - 1, active.column) : move(active.row, columns.length - 1)),
+    Enter: (event) => (active.row < 0 ? sortBy(active.column, event.shiftKey) : open(active.row, active.column)),
+    " ": (event) => (active.row < 0 ? sortBy(active.column, event.shiftKey) : choose(active.row, event.ctrlKey || event.shiftKey)),
+    s: (event) => sortBy(active.column, event.shiftKey),
+    f: () => tools?.focus(columns[active.column].name),
+    Escape: () => put(model, "selected", []),
+  };
+
+  view.listen(grid, "keydown", (event) => {
+    const act = KEYS[event.key];
+    if (!act || event.altKey || !columns.length) return;
+    event.preventDefault();
+    event.stopPropagation(); // a notebook has keys of its own
+    act(event);
+  });
+
+  view.listen(grid, "scroll", () => {
+    if (Math.abs(grid.scrollTop - ours) < 1) return;
+    const room = grid.scrollHeight - grid.clientHeight;
+    ours = grid.scrollTop;
+    top = room > 0 ? (grid.scrollTop / room) * last() : 0;
+    draw();
+    fetch();
+    tell();
+  });
+
+  view.listen(grid, "wheel", (event) => {
+    if (event.ctrlKey || event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) return;
+    const step = event.deltaMode === 1 ? event.deltaY : event.deltaMode === 2 ? event.deltaY * lines() : event.deltaY / ROW;
+    const next = Math.min(Math.max(top + step, 0), last());
+    if (next === top) return; // at an end the page scrolls on
+    event.preventDefault();
+    go(next);
+  }, { passive: false });
+
+  view.listen(grid, "click", (event) => {
+    const cell = event.target.closest("[data-column]");
+    if (!cell) return;
+    const n = Number(cell.dataset.column);
+    if (cell.getAttribute("role") === "columnheader") {
+      active = { row: -1, column: n };
+      return sortBy(n, event.shiftKey);
+    }
+    const row = Number(cell.parentElement.dataset.row);
+    active = { row, column: n };
+    choose(row, event.ctrlKey || event.metaKey || event.shiftKey);
+    draw();
+  });
+  view.listen(grid, "dblclick", (event) => {
+    const cell = event.target.closest("[role=gridcell]");
+    if (cell) open(Number(cell.parentElement.dataset.row), Number(cell.dataset.column));
+  });
+
+  function filterTools() {
+    const column = element("select", { class: "kit-input", "aria-label": "Column to filter" });
+    const operator = element("select", { class: "kit-input", "aria-label": "How to compare" });
+    const value = element("input", { class: "kit-input", type: "text", "aria-label": "Value to compare with", placeholder: "value" });
+    const find = element("input", { class: "kit-input", type: "text", "aria-label": "Go to a row by number or key", placeholder: "row number or key" });
+    for (const one of [column, operator]) one.style.width = "auto";
+    value.style.width = find.style.width = "130px";
+    operator.append(...model.get("operators").map((text) => element("option", { value: text, text })));
+    operator.value = "contains";
+    view.tools.append(column, operator, value);
+    const apply = () => {
+      if (!column.value) return;
+      const none = operator.value.endsWith("null");
+      const filter = none ? [column.value, operator.value] : [column.value, operator.value, value.value];
+      put(model, "filters", [...model.get("filters"), filter]);
+      grid.focus();
+    };
+    button(view, "Add the filter", "Filter", apply);
+    view.tools.append(find);
+    const jump = () => {
+      const text = find.value.trim();
+      const number = Number(text.replace(/[, ]/g, ""));
+      if (text && Number.isInteger(number) && number > 0) move(number - 1, active.column, true);
+      else if (text) goTo(text);
+      grid.focus();
+    };
+    button(view, "Go to the row", "Go", jump);
+    for (const [input, act] of [[value, apply], [find, jump]]) {
+      view.listen(input, "keydown", (event) => {
+        event.stopPropagation();
+        if (event.key === "Enter") act();
+      });
+    }
+    return {
+      columns: (all) => column.replaceChildren(...all.map((one) => element("option", { value: one.name, text: one.name }))),
+      focus: (chosen) => {
+        column.value = chosen;
+        value.focus();
+      },
+    };
+  }
+
+  function drawChips() {
+    const chip = (text, remove) => {
+      const made = element("button", { type: "button", class: "kit-button", text: `${text} ✕`, "aria-label": `Remove the filter ${text}` });
+      made.addEventListener("click", () => {
+        remove();
+        grid.focus();
+      });
+      return made;
+    };
+    const filters = model.get("filters");
+    const made = filters.map((item, n) => chip(item.join(" "), () => put(model, "filters", filters.filter((_, i) => i !== n))));
+    if (model.get("where")) made.push(chip(model.get("where"), () => put(model, "where", "")));
+    if (model.get("window_us")) made.push(chip("brushed time", () => put(model, "window_us", null)));
+    if (source.live) chips.replaceChildren(...made);
+    chips.hidden = !made.length;
+  }
+
+  for (const trait of ["sort", "filters", "where", "window_us"]) view.on(trait, () => {
+    [top, active] = [0, { ...active, row: Math.min(active.row, 0) }];
+    renew();
+  });
+  view.on("revision", () => renew());
+  view.on("selected", follow);
+  view.on("height", fit);
+  const resize = new ResizeObserver(() => columns.length && fit());
+  resize.observe(view.body);
+  view.ends(() => resize.disconnect());
+  begin();
+  return view.close;
+}
+
+function widthOf(column) {
+  const known = { number: 110, time: 215, bool: 80, json: 320, blob: 180 }[column.kind];
+  return known ?? (/(^|_)(id|trace|parent)$/.test(column.name) ? 250 : 150);
+}
+
+function count(value) {
+  return Math.round(value).toLocaleString("en-US");
+}
+
+function percent(share) {
+  return share > 0 && share < 0.001 ? "< 0.1%" : `${Number((100 * share).toPrecision(share < 0.1 ? 2 : 3))}%`;
+}
+
+/** JSON indented by hand: parsing it would round numbers and reorder keys. */
+function indented(text) {
+  let [depth, inString, made] = [0, false, ""];
+  const line = () => "\n" + "  ".repeat(Math.min(depth, 60));
+  for (let i = 0; i < text.length; i++) {
+    const letter = text[i];
+    if (inString) {
+      made += letter;
+      if (letter === "\\") made += text[++i] ?? "";
+      else if (letter === '"') inString = false;
+    } else if (letter === '"') {
+      inString = true;
+      made += letter;
+    } else if (letter === "{" || letter === "[") {
+      const empty = /^\s*[}\]]/.exec(text.slice(i + 1, i + 20));
+      if (empty) {
+        made += letter + empty[0].trim();
+        i += empty[0].length;
+      } else {
+        depth++;
+        made += letter + line();
+      }
+    } else if (letter === "}" || letter === "]") {
+      depth--;
+      made += line() + letter;
+    } else if (letter === ",") made += letter + line();
+    else if (letter === ":") made += ": ";
+    else if (!/\s/.test(letter)) made += letter;
+  }
+  return made;
+}
