@@ -39,8 +39,6 @@ def inject_and_play(shown: NotebookPage) -> None:
     expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
     page.get_by_label("Target", exact=True).select_option("courier")
     page.get_by_label("Target", exact=True).select_option("writer")
-    page.get_by_label("Lasts", exact=True).fill("4s")
-    page.keyboard.press("Tab")
     page.get_by_label("Lasts", exact=True).fill("3s")
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Inject", exact=True).click()
