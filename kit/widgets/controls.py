@@ -6,6 +6,7 @@ fits into the choices, `Choices`, is told by the panel.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from threading import get_ident
 from typing import Any
 
@@ -72,7 +73,9 @@ class Controls:
 
     def __init__(self, used: Callable[[str], object]) -> None:
         named = {"style": {"description_width": "initial"}}
-        text, drop = ipywidgets.Text, ipywidgets.Dropdown
+        drop = ipywidgets.Dropdown
+        # Sent when it is left, in one piece: while letters are under way one by one, a click could overtake the last.
+        text = partial(ipywidgets.Text, continuous_update=False)
         self.play = ipywidgets.ToggleButton(description="Play", tooltip="Go on, and stand still", layout=_wide("92px"))
         self.speed = drop(description="Speed", options=SPEEDS, value=10.0, layout=_wide("170px"), **named)
         self.count = ipywidgets.BoundedIntText(

@@ -1,8 +1,6 @@
 """The control panel without a browser: every control, every method, two threads, the log and the twin."""
 
-import gc
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from html import unescape
@@ -10,14 +8,11 @@ from typing import Any
 
 import ipywidgets
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from ipywidgets.widgets.widget import _instances
 from widgets.headless import custom, recorded, update
 
 import kit
 from kit import sim
-from kit.errors import ArgumentError, KitError, ViewClosedError
+from kit.errors import ArgumentError, KitError
 from kit.sim.marking import SIGNS_OF_LIFE
 from kit.widgets.controls import EVERYBODY
 from kit.widgets.panel import Panel
@@ -377,52 +372,6 @@ def test_the_twin_and_the_text_tell_all_without_time_or_machine(panel: Panel) ->
     assert bundle.keys() == {"text/plain", "text/html"}
 
 
-def test_names_from_outside_are_text() -> None:
-    ns = kit.Namespace("<b>lab</b>", seed=1)
-    ns.model("<img src=x onerror=alert(1)>", capabilities=["<i>x</i>"])
-    panel = ns.panel()
-    panel.dispatch("<script>", neuron="<img src=x onerror=alert(1)>")
-    panel.run_until("1s")
-    html = panel._repr_mimebundle_()[0]["text/html"] + "".join(part.value for part in panel._html.values())
-    assert not re.search(r"<(b|i|img|script)\b(?!>desk)", html.replace("<b>&lt;b&gt;lab", ""))
-    panel.close()
-
-
-def test_a_namespace_has_one_panel_until_it_is_closed_and_the_log_goes_on() -> None:
-    ns = lab()
-    first = ns.panel()
-    assert ns.panel() is first
-    first.run_until("2s")
-    first.crash("tester", for_="1s")
-    first.close()
-    second = ns.panel()
-    assert second is not first
-    second.run_until("4s")
-    assert len(second.log) == 3
-    assert replays(second)
-    second.close()
-
-
-def test_closing_frees_the_thread_and_every_widget() -> None:
-    before = {one.model_id for one in _instances.values()}
-    threads = threading.active_count()
-    panel = lab().panel()
-    panel.play()
-    assert threading.active_count() == threads + 1
-    parts = every(panel)
-    panel.close()
-    panel.close()
-    assert threading.active_count() == threads
-    assert all(part.comm is None for part in parts)
-    gc.collect()
-    left = {one.model_id for one in _instances.values()} - before
-    assert left == set()
-    with pytest.raises(ViewClosedError, match="panel of 'lab' is closed"):
-        panel.step()
-    assert panel.digest == panel.log.digest
-    assert "tasks in flight; paused" in repr(panel)
-
-
 def test_the_timeline_has_every_signal_and_each_task_as_a_span(panel: Panel) -> None:
     panel.dispatch("a", neuron="writer")
     panel.dispatch("b", capabilities=["test"], offer="lowest_cost")
@@ -506,64 +455,3 @@ def test_two_panels_do_not_know_of_each_other(panel: Panel) -> None:
     assert replays(panel)
     assert other.log.replay(lab(seed=8)).digest == other.digest
     other.close()
-
-
-CLICKS = st.lists(
-    st.sampled_from(
-        [
-            "play",
-            "pause",
-            "step",
-            "step n",
-            "dispatch",
-            "inject",
-            "stop",
-            "set rate",
-            "set workers",
-            "answer",
-            "speed",
-            "copy",
-        ]
-    ),
-    max_size=12,
-)
-METHODS: dict[str, Callable[[Panel], Any]] = {
-    "ask": lambda panel: panel.dispatch("ask", neuron="writer"),
-    "crash": lambda panel: panel.crash("tester", for_="0.5s"),
-    "answer": lambda panel: panel.answer(answer="x"),
-    "stop": lambda panel: panel.stop_trace(panel.dispatch("a", neuron="writer"), rollback=True),
-    "step": lambda panel: panel.step(7, "events"),
-    "play": lambda panel: panel.play(),
-    "max": lambda panel: panel.speed(None),
-    "rate": lambda panel: panel.rate("request", 30),
-    "nobody": lambda panel: panel.crash("nobody"),
-    "look": lambda panel: repr(panel),
-}
-
-
-@settings(max_examples=30)
-@given(CLICKS, st.lists(st.sampled_from(sorted(METHODS)), max_size=12))
-def test_any_sequence_of_commands_from_two_threads_is_replayed_by_the_log(
-    clicks: list[str], methods: list[str]
-) -> None:
-    with recorded():
-        panel = lab().panel()
-
-        def in_browser() -> None:
-            for name in clicks:
-                panel._used(name) if name not in panel._controls.buttons else custom(
-                    panel._controls.buttons[name], {"event": "click"}
-                )
-
-        front = threading.Thread(target=in_browser)
-        front.start()
-        for name in methods:
-            try:
-                METHODS[name](panel)
-            except KitError:
-                continue
-        front.join()
-        panel.pause()
-        log = panel.log
-        panel.close()
-    assert kit.sim.ControlLog.from_json(log.to_json()).replay(lab()).digest == log.digest
