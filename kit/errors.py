@@ -20,6 +20,7 @@
     ├── KernelError                 (RuntimeError) the virtual clock was asked for what cannot happen
     │   ├── InterruptError          thrown into a process by another one; `.cause`
     │   └── CrashError              a process was crashed from outside
+    ├── RecordingError              (LookupError) a simulation awaits what its recording does not hold
     ├── InvariantError              (AssertionError) something that must hold in a simulation does not
     ├── DivergenceError             (AssertionError) a replayed neuron does something else than the captured one
     ├── PathwayClosedError          (RuntimeError) a trace is over, and whoever waits on it gets nothing more
@@ -149,6 +150,10 @@ class InterruptError(KernelError):
 
 class CrashError(KernelError):
     """A process was crashed from outside; raised in whoever waits for it."""
+
+
+class RecordingError(KitError, LookupError):
+    """A simulation that runs on a recording awaits an answer of the real world that the recording does not hold."""
 
 
 class InvariantError(KitError, AssertionError):

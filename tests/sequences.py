@@ -6,6 +6,7 @@ Each script takes `api`, the module with the classes, `bus`, and `sleep`. `run_k
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from types import ModuleType
 from typing import Any
@@ -244,3 +245,17 @@ def lines(signals: list[Any]) -> list[Line]:
         trace = traces.setdefault(signal.trace_id, len(traces) + 1)
         made.append((signal.type.value, address, parent, trace, tuple(signal.payload)))
     return made
+
+
+Shape = Counter[tuple[str, str | None, tuple[str, ...]]]
+
+
+def shapes(signals: list[Any]) -> Counter[frozenset[Any]]:
+    """Return what each trace is made of: how often which type under which type of parent with which payload keys."""
+    kinds = {signal.id: signal.type.value for signal in signals}
+    traces: dict[str, Shape] = {}
+    for signal in signals:
+        parent = None if signal.parent_id is None else kinds.get(signal.parent_id, "unpublished")
+        part = (signal.type.value, parent, tuple(signal.payload))
+        traces.setdefault(signal.trace_id, Counter())[part] += 1
+    return Counter(frozenset(shape.items()) for shape in traces.values())

@@ -457,3 +457,28 @@ def test_the_kernel_names_the_process_that_runs() -> None:
     kernel.run()
     assert seen == [process, None]
     assert kernel.process is None
+
+
+def test_what_comes_last_waits_for_all_else_of_its_time_and_time_waits_for_it() -> None:
+    kernel = Kernel()
+    log: list[tuple[str, int]] = []
+
+    def note(name: str) -> None:
+        log.append((name, kernel.now))
+
+    def last() -> None:
+        note("last")
+        kernel.call(0, note, "after last")
+        if len(log) < 3:
+            kernel.call_last(last)
+
+    def first() -> None:
+        kernel.call_last(last)
+        kernel.call(0, note, "first")
+
+    kernel.call(3, first)
+    kernel.call(4, note, "later")
+    taken_back = kernel.call_last(note, "never")
+    assert taken_back.cancel()
+    kernel.run(until=9)
+    assert log == [("first", 3), ("last", 3), ("after last", 3), ("last", 3), ("after last", 3), ("later", 4)]

@@ -17,6 +17,7 @@ Unit = Literal["us", "ns"]
 _PER_SECOND = {"us": 1_000_000, "ns": 1_000_000_000}
 _POSTS_EVERY = 4096
 _LAST = 1 << 100  # a sequence number after every other
+_LATE = 1 << 90  # sequence numbers from here on come after those of everything else at their time
 _COMPACT_AT = 64
 
 
@@ -34,6 +35,17 @@ class _Call(Wake):
         self.send = gone
         self.function(*self.args)
         return DONE
+
+
+class _Last(_Call):
+    """A callback that comes last at its time; it moves to the front while it runs, so that it stays on top of the heap."""
+
+    __slots__ = ("kernel",)
+    kernel: "Kernel"
+
+    def run(self, value: Any) -> Any:
+        self.kernel._heap[0] = (self.kernel.now, -1, self, None)
+        return super().run(value)
 
 
 class Port:
@@ -93,6 +105,7 @@ class Kernel:
         self.now = start
         self._heap: list[Item] = []
         self._tick = count().__next__
+        self._late = count(_LATE).__next__
         self.happened = 0
         """How many things have happened so far."""
         self._running = False
@@ -125,6 +138,13 @@ class Kernel:
         wake = _Call(function, args)
         heappush(self._heap, (time, self._tick(), wake, None))
         return Scheduled(self, wake, time)
+
+    def call_last(self, function: Callable[..., object], *args: Any) -> Scheduled:
+        """`function(*args)` is called at this time, when nothing else is left to happen at it: time waits for it."""
+        wake = _Last(function, args)
+        wake.kernel = self
+        heappush(self._heap, (self.now, self._late(), wake, None))
+        return Scheduled(self, wake, self.now)
 
     def port(self, function: Callable[[Any], object]) -> "Port":
         """A callback that is scheduled many times, each with a value of its own; quicker than as many `call`s."""

@@ -25,9 +25,11 @@ from kit.sim.faults import Fault, Faults
 from kit.sim.fit import Calibrated, Calibration, calibrate
 from kit.sim.hooks import RefreshEvent
 from kit.sim.invariant import shrink, watch
+from kit.sim.measure import Metric
 from kit.sim.model import Behaviour, ModelAxon
 from kit.sim.namespace import Namespace
 from kit.sim.pathway import Pathway
+from kit.sim.recording import Recording
 from kit.sim.run import Run, RunReport
 from kit.sim.scenario import Memory, Model, Neuron, Scenario, Tools
 from kit.sim.shipped import SCENARIOS, scenario
@@ -61,12 +63,14 @@ __all__ = [
     "ImprintReceipt",
     "InMemoryEngram",
     "Memory",
+    "Metric",
     "Model",
     "ModelAxon",
     "Namespace",
     "Neuron",
     "Pathway",
     "RecallResult",
+    "Recording",
     "RefreshEvent",
     "RetryStrategy",
     "Run",

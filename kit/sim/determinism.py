@@ -13,6 +13,7 @@ from typing import Any
 from kit.errors import ArgumentError, SourceError
 from kit.sim.control import ControlLog
 from kit.sim.duration import Duration
+from kit.sim.recording import Recording
 from kit.sim.run import Run, beside
 from kit.sim.scenario import Functions, Scenario
 from kit.sim.shipped import scenario as shipped
@@ -102,8 +103,9 @@ def _elsewhere(scenario: Scenario, seed: int | str, until: Duration, hash_seed: 
 def rerun(path: str | Path, *, functions: Functions | None = None, trust: bool = False) -> Run:
     """Return the run that was saved at `path`, made again from its scenario and seed; the same bytes, or SourceError.
 
-    `path` is what `run.save(path)` wrote. What was done by hand is done again, at the same places. Only runs of a scenario
-    can be made again, ArgumentError for others.
+    `path` is what `run.save(path)` wrote. What was done by hand is done again, at the same places. What the run awaited of
+    the real world is answered from its recording, nothing is asked anew; RecordingError where it does not hold what is
+    awaited. Only runs of a scenario can be made again, ArgumentError for others.
     """
     target = beside(Path(path))
     try:
@@ -119,10 +121,12 @@ def rerun(path: str | Path, *, functions: Functions | None = None, trust: bool =
     if scenario is None or (until is None and control is None):
         raise ArgumentError(f"{str(path)!r} is no run of a scenario up to a time; build its namespace again instead")
     wanted = Scenario.from_json(scenario)
+    name = told.get("recording")
+    recording = Recording() if name is None else Recording.load(target.with_name(Path(name).name))
     if control is None:
-        made = wanted.run(seed, until, functions=functions, trust=trust)
+        made = wanted.run(seed, until, functions=functions, trust=trust, recording=recording)
     else:
-        namespace = wanted.namespace(seed, functions=functions, trust=trust)
+        namespace = wanted.namespace(seed, functions=functions, trust=trust, recording=recording)
         made = ControlLog.from_json(control).replay(namespace).snapshot()
     if made.digest != digest:
         raise SourceError(f"{str(path)!r}: the run made again has digest {made.digest}, the saved one {digest}")

@@ -13,9 +13,6 @@ The seeds are the same for every combination (common random numbers), so that a 
 """
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from itertools import product
@@ -28,12 +25,19 @@ import pyarrow.parquet as pq
 from kit.errors import ArgumentError
 from kit.sim.distribution import Distribution
 from kit.sim.duration import Duration, microseconds
-from kit.sim.run import Run
-from kit.sim.scenario import Functions, Scenario
+from kit.sim.measure import Condition, Metric, Value, checked
+from kit.sim.scenario import OURS, Functions, Scenario
+from kit.sim.sweep import Job, Parts, Rows, each
 from kit.table import Table
 
-ROOT = Path(__file__).resolve().parents[2]
-"""The folder that the kit is imported from."""
+_STREAM = {
+    "stream": pa.string(),
+    **dict.fromkeys(("started", "completed", "failed", "timed_out", "unserved", "in_flight"), pa.int64()),
+    **dict.fromkeys(("mean_ms", "p50_ms", "p90_ms", "p99_ms"), pa.float64()),
+    "signals": pa.int64(),
+    "virtual_s": pa.float64(),
+    "digest": pa.string(),
+}
 
 
 def changed(scenario: Scenario, path: str, value: Any) -> Scenario:
@@ -72,12 +76,29 @@ def _with(of: Any, path: str, name: str, value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Experiment:
-    """A scenario, settings to vary (see `changed`), seeds, and how long each run is."""
+    """A scenario, settings to vary (see `changed`), seeds, and how long each run is.
+
+    `metrics` are numbers that each run is asked for, at its end or as a `Metric` says; `stop` is a condition, looked at
+    every virtual second, that ends a run before `until`; `time_limit_s` is the real time that a run may take. A place such as
+    `callers.r.in_flight` is read in any process, a function in this one only.
+    """
 
     scenario: Scenario
     vary: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     seeds: Iterable[int] = (0,)
     until: Duration = "1m"
+    metrics: Mapping[str, Metric | Value] = field(default_factory=dict)
+    stop: Condition | None = None
+    time_limit_s: float | None = None
+
+    def __post_init__(self) -> None:
+        taken = {"run", "seed", "t", "error", "traceback", *_STREAM, *self.vary} & set(self.metrics)
+        if taken:
+            raise ArgumentError(f"metric {min(taken)!r}: the results have a column of that name; choose another")
+        if self.stop is not None:
+            checked(self.stop)
+        if self.time_limit_s is not None and not self.time_limit_s > 0:
+            raise ArgumentError(f"time_limit_s={self.time_limit_s!r}: give seconds above 0, or None for no limit")
 
     def points(self) -> list[dict[str, Any]]:
         """Return every combination of the settings, the last one changing fastest."""
@@ -98,33 +119,79 @@ class Experiment:
         path: str | Path | None = None,
         functions: Functions | None = None,
         trust: bool = False,
+        resume: bool = True,
     ) -> Table:
-        """Return a row per combination, seed and stream of requests, in that order, whatever the number of processes.
+        """Return the results, keyed by run, t and stream, in that order, whatever the number of processes.
 
-        With `path` they are written there as Parquet too. `functions` works in this process only.
+        A run has a row per time at which a metric was measured, and a row per stream of requests at its end. One that fails
+        has a row with its `error` and `traceback`, one that was not begun when Ctrl-C came has an `error` that says so;
+        a run whose process dies has failed. With `path` the results are written there as Parquet at the end, and each run
+        to a file in `path.parts` as soon as it is over, which stays where the sweep was interrupted or a run failed:
+        the next one takes from there the runs that are done, unless functions of yours take part, or `resume=False`.
+        Functions work in this process only; a time limit ends a function that hangs in other processes only.
         """
         if processes < 1:
             raise ArgumentError(f"processes={processes!r}: give 1 or more")
-        if processes > 1 and functions:
-            raise ArgumentError("functions cannot go to other processes; name them module:name, with trust=True")
+        metrics = {name: made if isinstance(made, Metric) else Metric(made) for name, made in self.metrics.items()}
+        own = [metric.value for metric in metrics.values()] + [metric.when for metric in metrics.values()] + [self.stop]
+        local = bool(functions) or any(map(callable, own))
+        if processes > 1 and local:
+            raise ArgumentError(
+                "functions cannot go to other processes; name those of the scenario module:name, with trust=True, and give "
+                "metrics and stop as places, such as 'callers.r.in_flight'"
+            )
         seeds, seconds = list(self.seeds), microseconds(self.until) / 1e6
-        jobs = [(point, made, seed) for point, made in self.scenarios() for seed in seeds]
-        if processes == 1:
-            results = [
-                measured(made.run(seed, seconds, functions=functions, trust=trust, keep=False))
-                for _, made, seed in jobs
-            ]
-        else:
-            results = _elsewhere([(made, seed) for _, made, seed in jobs], seconds, processes, trust)
-        rows = [
-            {**{name: _shown(value) for name, value in point.items()}, "seed": seed, **row}
-            for (point, _, seed), found in zip(jobs, results, strict=True)
-            for row in found
+        points = [(point, made, seed) for point, made in self.scenarios() for seed in seeds]
+        jobs = [
+            Job(number, made, seed, seconds, metrics, self.stop, self.time_limit_s)
+            for number, (_, made, seed) in enumerate(points)
         ]
-        table = pa.Table.from_pylist(rows)
-        if path is not None:
+        results: dict[int, Rows] = {}
+        schema = self._schema(points, list(metrics))
+        pure = not local and not _named(self.scenario)
+        parts = None if path is None else Parts(Path(path), schema, reuse=resume and pure)
+
+        def filled(job: Job, rows: Rows) -> Rows:
+            shown = {name: _shown(value) for name, value in points[job.number][0].items()}
+            return [{"run": job.number, **shown, "seed": job.seed, **row} for row in rows]
+
+        def took(job: Job, rows: Rows) -> None:
+            results[job.number] = filled(job, rows)
+            if parts is not None:
+                parts.keep(job, results[job.number])
+
+        for job in jobs:
+            held = None if parts is None else parts.held(job)
+            if held is not None:
+                results[job.number] = held
+        try:
+            each([job for job in jobs if job.number not in results], processes, functions, trust, took)
+        except KeyboardInterrupt:
+            for job in jobs:
+                results.setdefault(job.number, filled(job, [{"error": "not done: interrupted"}]))
+        rows = [row for number in range(len(jobs)) for row in results[number]]
+        table = pa.Table.from_pylist(rows, schema=schema)
+        if path is not None and parts is not None:
             pq.write_table(table, Path(path), compression="zstd")
+            if not any(row.get("error") for row in rows):
+                parts.drop()
         return Table(table, name="results")
+
+    def _schema(self, points: Sequence[tuple[dict[str, Any], Scenario, int]], metrics: Sequence[str]) -> pa.Schema:
+        """Return the columns of the results, the same for a run and for all of them."""
+        varied = {name: pa.array([_shown(value) for value in values]).type for name, values in self.vary.items()}
+        last = {"error": pa.string(), "traceback": pa.string()}
+        numbers = dict.fromkeys(metrics, pa.float64())
+        return pa.schema(
+            {"run": pa.int64(), **varied, "seed": pa.int64(), "t": pa.float64(), **numbers, **_STREAM, **last}
+        )
+
+
+def _named(scenario: Scenario) -> bool:
+    """Whether a scenario names functions that are not of the kit: they may be others the next time."""
+    names = [neuron.function for neuron in scenario.neurons] + list(scenario.setup)
+    names += [function for tools in scenario.effectors for function in tools.tools.values()]
+    return not all(name.startswith(OURS) for name in names)
 
 
 def _shown(value: Any) -> Any:
@@ -132,56 +199,3 @@ def _shown(value: Any) -> Any:
     if isinstance(value, str | int | float | bool) or value is None:
         return value
     return json.dumps(value.as_json()) if isinstance(value, Distribution) else repr(value)
-
-
-def measured(run: Run) -> list[dict[str, Any]]:
-    """Return what a run gives to the table: a row per stream of requests."""
-    whole = {"signals": len(run), "virtual_s": run.virtual_s, "digest": run.digest}
-    return [
-        {"stream": row["name"], **{k: v for k, v in row.items() if k != "name"}, **whole} for row in run.report.requests
-    ]
-
-
-_PROGRAM = """
-import json, sys
-from kit.sim.experiment import measured
-from kit.sim.scenario import Scenario
-told = json.load(sys.stdin)
-for number, scenario, seed in told["jobs"]:
-    run = Scenario.from_json(scenario).run(seed, told["until"], trust=told["trust"], keep=False)
-    print(json.dumps([number, measured(run)]), flush=True)
-"""
-
-
-def _elsewhere(
-    jobs: list[tuple[Scenario, int]], until: float, processes: int, trust: bool
-) -> list[list[dict[str, Any]]]:
-    """Run jobs in processes of their own, each with every n-th of them, and return the results in order."""
-    told = [[number, made.as_json(), seed] for number, (made, seed) in enumerate(jobs)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    running = []
-    for n in range(min(processes, len(told))):
-        process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            text=True,
-        )
-        running.append((process, json.dumps({"jobs": told[n::processes], "until": until, "trust": trust})))
-    for process, text in running:
-        if process.stdin is not None:
-            process.stdin.write(text)
-            process.stdin.close()
-            process.stdin = None
-    found: dict[int, list[dict[str, Any]]] = {}
-    failed = []
-    for process, _ in running:
-        out, error = process.communicate()
-        found.update((number, rows) for number, rows in map(json.loads, out.splitlines()))
-        if process.returncode:
-            failed.append(error.strip()[-400:])
-    if failed:
-        raise ArgumentError(f"a run in a process of its own failed: {failed[0]}")
-    return [found[number] for number in range(len(jobs))]

@@ -14,9 +14,10 @@ run = ns.run(until="10m")
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kit.cosmonapse.registry import MemoryRegistryStore, NeuronRecord
+from kit.cosmonapse.registry import MemoryRegistryStore, NeuronRecord, RegistryStore
 from kit.errors import ArgumentError, KernelError
 from kit.sim.arrival import Arrivals, Caller
 from kit.sim.axon import Axon, NeuronFunction, several
@@ -28,7 +29,7 @@ from kit.sim.engram import Engram, InMemoryEngram
 from kit.sim.envelope import Envelope
 from kit.sim.faults import Faults
 from kit.sim.model import Behaviour, ModelAxon
-from kit.sim.registration import at_once
+from kit.sim.recording import Recording, held
 from kit.sim.run import Run
 from kit.sim.synapse import STEPS_US, Fidelity, Synapse
 from kit.sim.tape import SPILL_ROWS, Tape
@@ -45,7 +46,9 @@ class Namespace:
 
     Every neuron, Engram and Effector is hosted by a Dendrite of its own, of the same name, unless `dendrite=` names
     one to share; the orchestrator `desk` sends the requests of `arrivals` and keeps a registry. Nothing happens
-    before `run`, or `start` and `advance`. One thread owns it.
+    before `run`, or `start` and `advance`. One thread owns it. `recording` answers what is awaited of the real world;
+    a path where there is no file yet is where the recording of this run goes when it ends. `registry` is the store of the
+    orchestrator, in memory by default; one in a file or on a server gives the same run.
     """
 
     def __init__(
@@ -59,6 +62,8 @@ class Namespace:
         stamp_us: tuple[int, int] = STEPS_US,
         keep: bool = True,
         spill_rows: int | None = SPILL_ROWS,
+        recording: Recording | str | Path | None = None,
+        registry: RegistryStore | None = None,
     ) -> None:
         self.name = name
         self.seed = seed
@@ -68,9 +73,10 @@ class Namespace:
             latency=latency,
             stamp_us=stamp_us,
             tape=Tape(keep=keep, spill_rows=spill_rows),
+            recording=held(recording),
         )
         self.heartbeat_s = microseconds(heartbeat) / 1e6
-        self.store = MemoryRegistryStore()
+        self.store = MemoryRegistryStore() if registry is None else registry
         self.dendrites: dict[str, Dendrite] = {}
         self.callers: dict[str, Caller] = {}
         self.orchestrator = self._node("desk", role="orchestrator", registry_store=self.store)
@@ -78,6 +84,7 @@ class Namespace:
         self.scenario: Mapping[str, Any] | None = None
         """The scenario that this was built from, as plain values."""
         self.until: Duration | None = None
+        self._recorded_to = recording
         self.control: Controller | None = None
         """Who drives it by hand, and knows what was done."""
         self._started = self._finishing = self._finished = False
@@ -285,6 +292,7 @@ class Namespace:
         self.faults.end()
         self.synapse.run(self._ended(microseconds(drain)))
         self._finished = True
+        self.synapse.outside.close(self._recorded_to)
         return Run(self)
 
     async def _ended(self, drain_us: int) -> None:
@@ -313,7 +321,7 @@ class Namespace:
 
     def registry(self) -> list[NeuronRecord]:
         """Return what the orchestrator's registry holds now."""
-        found: list[NeuronRecord] = at_once(self.store.list(include_deregistered=True))
+        found: list[NeuronRecord] = self.synapse.shelf.take(self.store, self.store.list(include_deregistered=True))
         return found
 
     @property

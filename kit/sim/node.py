@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from asyncio import CancelledError
 from collections.abc import Callable, Coroutine, Generator, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -141,6 +142,8 @@ class Node:
         process = self.synapse.kernel.process
         try:
             yield from verb().__await__()
+        except CancelledError:
+            pass
         except Exception as error:
             self.synapse.errors.append((self.dendrite_id, error))
         finally:

@@ -1,26 +1,15 @@
 """Signs of life: REGISTER, HEARTBEAT, DEREGISTER, and the registry they are folded into (spec/cosmonapse.md 5.4)."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
 
 from kit.cosmonapse.registry import NeuronRecord, RegistryStore
-from kit.cosmonapse.registry.memory import MemoryRegistryStore
-from kit.errors import ArgumentError, KernelError
+from kit.errors import ArgumentError
 from kit.sim.axon import Axon
 from kit.sim.duration import moment
 from kit.sim.envelope import Envelope, Json
 from kit.sim.hooks import Hooks
-
-
-def at_once(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Return what a coroutine gives that waits for nothing; KernelError for one that does."""
-    try:
-        coroutine.send(None)
-    except StopIteration as returned:
-        return returned.value
-    coroutine.close()
-    raise KernelError("a registry store in virtual time must not wait; use MemoryRegistryStore, and copy it afterwards")
 
 
 class Registration(Hooks):
@@ -31,12 +20,16 @@ class Registration(Hooks):
     stale_after_us: int
     reregister_on_heartbeat: bool
 
+    @property
+    def _take(self) -> Callable[[RegistryStore, Coroutine[Any, Any, Any]], Any]:
+        return self.synapse.shelf.take
+
     def register(self, axon: Axon, stored: bool = True) -> None:
         """Publish the REGISTER of an Axon, and enter it in the own registry."""
         if stored and self.registry_store is not None:
             now = moment(self.synapse.kernel.now)
             record = NeuronRecord(axon.neuron_id, list(axon.capabilities), axon.version, registered_at=now)
-            at_once(self.registry_store.upsert(record))
+            self._take(self.registry_store, self.registry_store.upsert(record))
         payload: Json = {"role": "neuron", "capabilities": list(axon.capabilities)}
         if axon.version:
             payload["version"] = axon.version
@@ -56,7 +49,7 @@ class Registration(Hooks):
     def deregister(self, axon: Axon, reason: str | None) -> None:
         """Publish the DEREGISTER of an Axon."""
         if self.registry_store is not None:
-            at_once(self.registry_store.mark_deregistered(axon.neuron_id))
+            self._take(self.registry_store, self.registry_store.mark_deregistered(axon.neuron_id))
         payload = {"reason": reason} if reason else {}
         self.synapse.send(self, "DEREGISTER", payload, None, None, axon.neuron_id)
 
@@ -86,7 +79,10 @@ class Registration(Hooks):
                 '{"status":"ok"}',
             )
             if self.registry_store is not None:
-                at_once(self.registry_store.touch_heartbeat(axon.neuron_id, moment(self.synapse.kernel.now)))
+                self._take(
+                    self.registry_store,
+                    self.registry_store.touch_heartbeat(axon.neuron_id, moment(self.synapse.kernel.now)),
+                )
         if self.registry_store is not None:
             self._sweep(self.registry_store)
         self.refreshed("heartbeat")
@@ -96,9 +92,9 @@ class Registration(Hooks):
         if not self.stale_after_us:
             return
         before = moment(self.synapse.kernel.now) - timedelta(microseconds=self.stale_after_us)
-        for record in at_once(store.list()):
+        for record in self._take(store, store.list()):
             if (record.last_heartbeat or record.registered_at) < before:
-                at_once(store.mark_deregistered(record.neuron_id))
+                self._take(store, store.mark_deregistered(record.neuron_id))
                 self.refreshed("stale", record.neuron_id)
 
     def mirror(self, envelope: Envelope) -> None:
@@ -108,23 +104,23 @@ class Registration(Hooks):
             return
         payload = envelope.payload
         if envelope.kind == "HEARTBEAT":
-            at_once(store.touch_heartbeat(envelope.to, envelope.ts, payload.get("status")))
+            self._take(store, store.touch_heartbeat(envelope.to, envelope.ts, payload.get("status")))
         elif envelope.kind == "DEREGISTER":
-            at_once(store.mark_deregistered(envelope.to))
+            self._take(store, store.mark_deregistered(envelope.to))
             self.refreshed("deregister", envelope.to)
         elif payload.get("role") != "engram" and not payload.get("engram"):
             names = list(payload.get("capabilities") or ())
             record = NeuronRecord(
                 envelope.to, names, payload.get("version"), last_heartbeat=envelope.ts, registered_at=envelope.ts
             )
-            at_once(store.upsert(record))
+            self._take(store, store.upsert(record))
             self.refreshed("register", envelope.to)
 
     def knows(self, neuron_id: str, capability: str) -> bool:
         """Whether the registry store has a neuron with a capability."""
-        if not isinstance(self.registry_store, MemoryRegistryStore):
+        if self.registry_store is None:
             return False
-        record = at_once(self.registry_store.get(neuron_id))
+        record = self._take(self.registry_store, self.registry_store.get(neuron_id))
         return record is not None and capability in record.capabilities
 
     async def find_neurons(
@@ -141,7 +137,10 @@ class Registration(Hooks):
             raise ArgumentError(
                 f"{self.dendrite_id!r} has no registry_store; give it one, such as MemoryRegistryStore()"
             )
-        found = await self.registry_store.list(capability=capability, include_deregistered=include_deregistered)
+        store = self.registry_store
+        found: list[NeuronRecord] = self._take(
+            store, store.list(capability=capability, include_deregistered=include_deregistered)
+        )
         if max_age_s is None:
             return found
         since = moment(self.synapse.kernel.now) - timedelta(seconds=max_age_s)

@@ -75,6 +75,8 @@ class Run:
         """What was done by hand and when, where a Controller or a panel drove it; else None."""
         self.events = namespace.synapse.events
         """How many things happened: deliveries, timers, steps of functions."""
+        self.recording = namespace.synapse.recording
+        """What the real world answered, where something was awaited of it."""
         self._tape = namespace.synapse.tape
         self.digest = self._tape.digest
         self._count = len(self._tape)
@@ -105,13 +107,17 @@ class Run:
     def save(self, path: str | Path) -> Path:
         """Write the lines to a file, and return its path; `kit.sim.rerun` repeats a run of a scenario from it.
 
-        The scenario, the seed and the digest go into a file beside it, of the same name with `.run.json` at its end.
+        The scenario, the seed and the digest go into a file beside it, of the same name with `.run.json` at its end; what
+        the real world answered into another, with `.recording.jsonl`.
         """
         target = Path(path)
         with target.open("w", encoding="utf-8", newline="\n") as file:
             for line in self.lines():
                 file.write(line + "\n")
         told = {**self.run_row(), "seed": self.seed, "until": self.until, "signals": self._count}
+        told["recording"] = None
+        if len(self.recording):
+            told["recording"] = self.recording.save(target.with_name(f"{target.name}.recording.jsonl")).name
         if self.control is not None:
             told["control"] = self.control.as_json()
         beside(target).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -8,6 +8,7 @@ a signal costs the same among two hundred Dendrites as among two.
 
 import random
 import sys
+import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from contextlib import ExitStack
@@ -23,11 +24,15 @@ from kit.sim.collector import seldom_collected
 from kit.sim.distribution import Distribution
 from kit.sim.duration import START_US, Duration, microseconds
 from kit.sim.envelope import Envelope, Json
-from kit.sim.eventloop import KernelLoop, bridged, in_force
+from kit.sim.eventloop import KernelLoop, in_force
 from kit.sim.link import Links
 from kit.sim.mint import Mint
+from kit.sim.outside import Outside
+from kit.sim.recording import Recording
+from kit.sim.shelf import Shelf
 from kit.sim.tap import Raised, Tapped
 from kit.sim.tape import BATCH, Tape
+from kit.sim.task import KernelTask
 
 if TYPE_CHECKING:
     from kit.sim.node import Node
@@ -44,7 +49,8 @@ class Synapse:
 
     `fidelity` is `sdk` for what the published package does, `spec` for what its documents say (docs/simulation.md).
     `latency` delays each delivery, drawn per link and in order on it; `stamp_us` is the least and the most that
-    stamping a signal takes. All that is random comes from `seed`, a stream per purpose.
+    stamping a signal takes. All that is random comes from `seed`, a stream per purpose. What is awaited of the real
+    world is in `recording` afterwards; a `recording` that is given answers in its place.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class Synapse:
         latency: Distribution | None = None,
         stamp_us: tuple[int, int] = STEPS_US,
         tape: Tape | None = None,
+        recording: Recording | None = None,
     ) -> None:
         if fidelity not in ("sdk", "spec"):
             raise ArgumentError(f"fidelity {fidelity!r} is neither 'sdk' nor 'spec'")
@@ -63,7 +70,7 @@ class Synapse:
         self.seed = seed
         self.fidelity = fidelity
         self.stamp_us = stamp_us
-        self.kernel = Kernel(seed=seed, start=START_US)
+        self.kernel = kernel = Kernel(seed=seed, start=START_US)
         self.tape = Tape() if tape is None else tape
         self.links = Links(self, latency)
         self._delivery: Port | Tapped = self.kernel.port(self._deliver)
@@ -71,8 +78,11 @@ class Synapse:
         self._taps: list[Callable[[Envelope], object]] = []
         self.errors: list[tuple[str, BaseException]] = []
         """What handlers raised: the Dendrite and the error. As in the original it disturbs nobody else."""
+        self.outside = Outside(self.kernel, recording)
+        self.shelf = Shelf(lambda: kernel.now, self.random("registry"))
+        weakref.finalize(self, self.shelf.close).atexit = False  # by then threads of stores are gone
         self._loop = KernelLoop(  # type: ignore[abstract]
-            self.kernel, lambda error: self.errors.append(("asyncio", error))
+            self.kernel, self.outside, lambda error: self.errors.append(("asyncio", error))
         )
         self.raised: deque[Raised] = deque(maxlen=KEPT_ERRORS)
         """The exceptions that neurons raised last; each became an ERROR, which has only their message."""
@@ -138,7 +148,7 @@ class Synapse:
 
     def spawn(self, body: Coroutine[Any, Any, Any] | Generator[Any, Any, Any], name: str | None = None) -> Process:
         """Run a coroutine in virtual time; it may wait for what asyncio offers too."""
-        return self.kernel.spawn(bridged(self.kernel, body), name or getattr(body, "__name__", "process"))
+        return KernelTask(self._loop, self.kernel, body, name=name).process
 
     def run(self, until: "Duration | Coroutine[Any, Any, Any] | None" = None) -> Any:
         """Let virtual time pass: until a coroutine returns (its value is returned), up to a time, or to the end.
@@ -211,6 +221,11 @@ class Synapse:
             if not self.kernel.step():
                 raise KernelError(f"nothing is left to happen, and {process!r} waits")
         return process.value
+
+    @property
+    def recording(self) -> Recording:
+        """What was awaited of the real world so far, or what answers in its place."""
+        return self.outside.recording
 
     # Who is there
 

@@ -1,6 +1,7 @@
 """asyncio on the clock of a simulation."""
 
 import asyncio
+from contextvars import ContextVar
 from typing import Any
 
 import cosmonapse
@@ -161,3 +162,72 @@ def test_a_neuron_of_the_published_package_runs_as_it_is() -> None:
     reply = ns.ask(neuron="searcher", input={"q": "keys"}, timeout_s=None)
     assert (reply.payload, round(ns.now_s)) == run_virtual(theirs())
     assert reply.payload["output"]["found"] == ["shelf", "cellar", "not the attic"]
+
+
+def test_a_task_knows_itself_and_can_be_cancelled_and_timed_out() -> None:
+    async def main() -> Any:
+        log: list[Any] = []
+
+        async def careful() -> None:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                await asyncio.sleep(1)
+                log.append("tidied")
+                raise
+
+        task = asyncio.create_task(careful(), name="careful")
+        await asyncio.sleep(1)
+        assert (task.get_name(), asyncio.current_task() is not task, task.cancel()) == ("careful", True, True)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2):
+                await asyncio.sleep(60)
+        with pytest.raises(ExceptionGroup) as failed:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(careful())
+                group.create_task(after(1, ValueError("x")))
+        return log, task.cancelled(), [str(error) for error in failed.value.exceptions]
+
+    assert timed(sim.Synapse(), main()) == ((["tidied", "tidied"], True, ["x"]), 6.0)
+
+
+def test_what_waits_for_the_simulation_can_be_cancelled_too() -> None:
+    bus = sim.Synapse()
+
+    async def main() -> Any:
+        async def waits() -> None:
+            await bus.sleep("1h")
+
+        async with asyncio.timeout(3):
+            await asyncio.sleep(1)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3):
+                await bus.sleep("1h")
+        task = asyncio.create_task(waits())
+        await asyncio.sleep(1)
+        task.cancel()
+        return (await asyncio.gather(task, return_exceptions=True)), asyncio.current_task() is not None
+
+    (found, known), seconds = timed(bus, main())
+    assert ([type(error) for error in found], known, seconds) == ([asyncio.CancelledError], True, 5.0)
+
+
+def test_context_variables_stay_in_their_neuron() -> None:
+    who: ContextVar[str] = ContextVar("who", default="nobody")
+
+    async def neuron(input: Any, context: Any) -> Any:
+        before = who.get()
+        who.set(input["name"])
+        await asyncio.sleep(1)
+        return {"before": before, "mine": who.get() == input["name"], "child": await asyncio.create_task(says())}
+
+    async def says() -> str:
+        return who.get()
+
+    ns = sim.Namespace()
+    ns.neuron("n")(neuron)
+    replies = [ns.ask(neuron="n", input={"name": name}).payload["output"] for name in "ab"]
+    assert replies == [{"before": "nobody", "mine": True, "child": name} for name in "ab"]
+    assert who.get() == "nobody"

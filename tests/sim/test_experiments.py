@@ -1,5 +1,9 @@
 """Sweeps over settings and seeds, invariants, and the smallest scenario that fails."""
 
+import subprocess
+import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,3 +98,145 @@ def test_a_scenario_is_shrunk_to_what_makes_it_fail() -> None:
     assert fails(small, seconds)
     with pytest.raises(ArgumentError, match="nothing to shrink"):
         sim.shrink(shop, "20s", lambda scenario, until_s: False)
+
+
+def troubled(setup: str, **options: Any) -> sim.Experiment:
+    return sim.Experiment(replace(SHOP, setup=(f"troubles:{setup}",)), until="3s", **options)
+
+
+def test_a_run_that_fails_is_a_row_with_its_error() -> None:
+    rows = troubled("by_seed", seeds=[0, 1, 4]).run(trust=True).rows()
+    assert [(row["run"], row["seed"], row["stream"], row["error"]) for row in rows] == [
+        (0, 0, "r", None),
+        (0, 0, "s", None),
+        (1, 1, None, "RuntimeError: no more"),
+        (2, 4, "r", None),
+        (2, 4, "s", None),
+    ]
+    assert (rows[2]["t"], rows[2]["digest"], rows[0]["t"] >= 3) == (1.0, None, True)
+    assert 'raise RuntimeError("no more' in rows[2]["traceback"]
+
+
+@pytest.mark.servers
+def test_a_process_that_dies_or_hangs_is_a_row_and_the_others_go_on(tmp_path: Path) -> None:
+    experiment = troubled("by_seed", seeds=range(6), time_limit_s=5)
+    path = tmp_path / "results.parquet"
+    rows = experiment.run(trust=True, processes=2, path=path).rows()
+    errors = {row["seed"]: row["error"] for row in rows}
+    assert {seed: error and error.split(" after ")[0] for seed, error in errors.items()} == {
+        **dict.fromkeys((0, 4, 5)),
+        1: "RuntimeError: no more",
+        2: "process died: signal 9",
+        3: "time limit: took more than 5 s of real time, and was ended",
+    }
+    alone = troubled("by_seed", seeds=[0, 4, 5], time_limit_s=5).run(trust=True).rows()
+    digests = [row["digest"] for row in rows if row["error"] is None]
+    assert digests == [row["digest"] for row in alone]
+    assert pq.read_table(path).to_pylist() == rows
+    assert len(list((tmp_path / "results.parquet.parts").iterdir())) == 6
+
+
+def test_a_run_here_that_takes_too_long_says_when() -> None:
+    row, *more = troubled("slowly", time_limit_s=0.06).run(trust=True).rows()
+    assert (more, row["error"]) == ([], "time limit: took more than 0.06 s of real time")
+    assert 0 < row["t"] < 3
+
+
+def test_metrics_have_a_when_and_a_stop_ends_a_run() -> None:
+    experiment = sim.Experiment(
+        SHOP,
+        seeds=[7],
+        until="10s",
+        metrics={
+            "waiting": sim.Metric("callers.r.in_flight", every="2s"),
+            "busy": sim.Metric("callers.r.in_flight", every="500ms", when=("callers.r.in_flight", ">", 1)),
+            "all": "callers.r.started",
+            "twice": lambda ns: 2 * ns.callers["r"].started,
+        },
+    )
+    rows = experiment.run().rows()
+    ended = rows[-1]
+    assert [row["t"] for row in rows if row["waiting"] is not None] == [2, 4, 6, 8, 10]
+    assert {row["busy"] for row in rows} - {None} and all(row["busy"] is None or row["busy"] > 1 for row in rows)
+    assert [(row["all"], row["twice"]) for row in rows if row["all"] is not None] == [
+        (ended_started(rows), 2 * ended_started(rows))
+    ]
+    plain = sim.Experiment(SHOP, seeds=[7], until="10s").run().rows()
+    assert (ended["digest"], ended["t"]) == (plain[-1]["digest"], plain[-1]["t"])
+    stopped = sim.Experiment(SHOP, seeds=[7], until="10s", stop=("callers.r.started", ">=", 5)).run().rows()
+    assert stopped[0]["t"] < 4 and 5 <= stopped[0]["started"] < plain[0]["started"]
+
+
+def ended_started(rows: list[dict[str, Any]]) -> int:
+    return next(int(row["started"]) for row in rows if row["stream"] == "r")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"metrics": {"digest": "now_s"}}, "a column of that name"),
+        ({"stop": ("now_s", "=", 1)}, "give a function, or a place"),
+        ({"time_limit_s": 0}, "above 0"),
+    ],
+)
+def test_what_an_experiment_cannot_measure_is_refused(options: Any, says: str) -> None:
+    with pytest.raises(ArgumentError, match=says):
+        sim.Experiment(SHOP, **options)
+    row = sim.Experiment(SHOP, until=1, metrics={"x": "callers.q.started"}).run().rows()[0]
+    assert row["error"] == "ArgumentError: 'callers.q.started': no 'q' there; there are r, s"
+
+
+def test_ctrl_c_keeps_what_is_done_and_the_next_sweep_goes_on_from_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, ran = tmp_path / "results.parquet", []
+    real = sim.Scenario.namespace
+
+    def counted(self: Any, seed: Any, **options: Any) -> Any:
+        ran.append(seed)
+        if seed == 12 and ran.count(12) == 1:
+            raise KeyboardInterrupt
+        return real(self, seed, **options)
+
+    monkeypatch.setattr(sim.Scenario, "namespace", counted)
+    experiment = sim.Experiment(SHOP, seeds=[10, 11, 12, 13], until="2s")
+    rows = experiment.run(path=path).rows()
+    assert [(row["seed"], row["error"]) for row in rows if row["error"]] == [
+        (12, "not done: interrupted"),
+        (13, "not done: interrupted"),
+    ]
+    assert pq.read_table(path).to_pylist() == rows
+    whole = experiment.run(path=path).rows()
+    assert ran == [10, 11, 12, 12, 13]
+    assert (whole[:4], [row["error"] for row in whole]) == (rows[:4], [None] * 8)
+    assert [file.name for file in tmp_path.iterdir()] == ["results.parquet"]
+    assert whole == experiment.run().rows()
+    ran.clear()
+    other = sim.Experiment(SHOP, seeds=[10, 11], until="3s")
+    assert other.run(path=path).rows()[0]["digest"] != whole[0]["digest"]
+    assert ran == [10, 11]
+
+
+@pytest.mark.servers
+def test_a_sweep_that_is_killed_leaves_its_finished_runs(tmp_path: Path) -> None:
+    path = tmp_path / "results.parquet"
+    program = (
+        "from kit import sim\n"
+        "made = sim.Experiment(sim.scenario('market'), seeds=range(50), until='20s')\n"
+        f"made.run(path={str(path)!r}, processes=2)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program])
+    parts = tmp_path / "results.parquet.parts"
+    try:
+        for _ in range(600):
+            if parts.exists() and len(list(parts.glob("*.parquet"))) >= 2:
+                break
+            time.sleep(0.1)
+    finally:
+        process.kill()
+        process.wait()
+    held = pq.read_table(parts).to_pylist()
+    assert {row["run"] for row in held} >= {0, 1}
+    assert not path.exists()
+    first = sim.Experiment(sim.scenario("market"), seeds=[held[0]["seed"]], until="20s").run().rows()
+    assert [row["digest"] for row in held if row["run"] == held[0]["run"]] == [row["digest"] for row in first]

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from sequences import sim_api, tapped_kit, tapped_peer
+from sequences import shapes, sim_api, tapped_kit, tapped_peer
 
 
 async def workload(api: Any, bus: Any, sleep: Any, seed: int = 1, requests: int = 60) -> None:
@@ -113,20 +113,6 @@ async def workload(api: Any, bus: Any, sleep: Any, seed: int = 1, requests: int 
     for node in nodes:
         await node.stop("over")
     await sleep(0.5)
-
-
-Shape = Counter[tuple[str, str | None, tuple[str, ...]]]
-
-
-def shapes(signals: list[Any]) -> Counter[frozenset[Any]]:
-    """Return what each trace is made of: how often which type under which type of parent with which payload keys."""
-    kinds = {signal.id: signal.type.value for signal in signals}
-    traces: dict[str, Shape] = {}
-    for signal in signals:
-        parent = None if signal.parent_id is None else kinds.get(signal.parent_id, "unpublished")
-        part = (signal.type.value, parent, tuple(signal.payload))
-        traces.setdefault(signal.trace_id, Counter())[part] += 1
-    return Counter(frozenset(shape.items()) for shape in traces.values())
 
 
 @pytest.mark.parametrize("seed", [1, 2])
