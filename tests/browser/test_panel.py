@@ -62,7 +62,8 @@ def test_it_is_driven_by_clicks_and_keys_while_a_cell_is_busy(lab_page: OpenNote
     page.get_by_role("button", name="Pause", exact=True).click()
     expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
     words = shown.fact("[entry.command.word for entry in panel.log.entries]")
-    assert (words[0], words[-1], words.count("inject"), words.count("step")) == ("play", "pause", 2, 1)
+    # Messages of different controls may overtake each other: what was done is certain, the order is what the log says.
+    assert [words.count(word) for word in ("play", "inject", "pause", "step")] == [2, 2, 2, 1]
     assert shown.fact(REPLAYED)
 
 
