@@ -136,7 +136,7 @@ def _late(
         for row in asked.get(task["span_id"], ())
         if row["kind"] == "tool" and row["until"] is not None
     ]
-    return sum(votes) * 2 > len(votes)
+    return bool(sum(votes) * 2 > len(votes))
 
 
 def stamps(seen: Observed, tasks: Sequence[dict[str, Any]]) -> tuple[int, int] | None:
