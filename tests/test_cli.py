@@ -341,7 +341,8 @@ def test_demo_needs_no_file(tmp_path: Path) -> None:
 
 def test_datasets_are_listed(small_capture: Path) -> None:
     listed = json.loads(call("datasets", "--json").stdout)
-    assert [row["name"] for row in listed] == ["cosmonapse-small", "syncropel-small", "auki-small", "mission"]
+    names = ["cosmonapse-small", "syncropel-small", "load-small", "auki-small", "mission"]
+    assert [row["name"] for row in listed] == names
     assert listed[0]["path"] == str(small_capture)
     assert str(small_capture) in call("datasets").stdout
 

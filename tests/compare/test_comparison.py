@@ -140,7 +140,7 @@ def test_traces_that_depend_on_each_other_are_exchanged_in_blocks() -> None:
         slow[n] = 0.9 * slow[n - 1] + noise[n]
     assert correlation_time(noise) < 1.3
     assert correlation_time(slow) == pytest.approx(19, rel=0.35)  # (1 + 0.9) / (1 - 0.9)
-    assert blocks(np.exp(noise[:300]), np.exp(noise[300:600])).length == 1
+    assert blocks(np.exp(noise[:250]), np.exp(noise[250:500])).length == 1
     assert blocks(np.exp(slow), np.exp(slow)).length > 50
 
 

@@ -268,7 +268,7 @@ def test_each_figure_is_followed_by_an_assertion_on_what_was_drawn(name: str) ->
     cells = code_cells(read(name))
     for cell, following in zip(cells, [*cells[1:], None], strict=True):
         if any("image/png" in output.get("data", {}) for output in cell["outputs"]):
-            near = source(cell) + (source(following) if following else "")
+            near = source(cell) + "\n" + (source(following) if following else "")
             assert re.search(r"^\s*assert ", near, re.MULTILINE), source(cell)
 
 

@@ -109,10 +109,10 @@ def test_the_family_is_chosen_by_held_out_likelihood(of: sim.Distribution) -> No
     names = []
     for seed in range(8):
         draw = of.sampler(random.Random(seed))
-        fit = choose([draw() * 1000 for _ in range(600)])
+        fit = choose([draw() * 1000 for _ in range(1500)])
         names.append(fit.distribution.name)
         assert fit.distribution.mean == pytest.approx(of.mean, rel=0.2)
-    assert names.count(of.name) >= 6  # near relatives, such as gamma and Weibull, may be taken for each other
+    assert names.count(of.name) >= 7  # near relatives, such as gamma and Weibull, may be taken for each other
 
 
 def test_what_no_named_distribution_fits_is_empirical() -> None:

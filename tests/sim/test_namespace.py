@@ -218,7 +218,7 @@ def test_callers_and_faults_say_what_came_of_them() -> None:
         (lambda ns: sim.Arrivals("a", rate_per_s=1, capabilities="x"), "capabilities='x': give a list"),
         (lambda ns: ns.arrivals(rate_per_s=1, capabilities=["x"], then=["y"], attempts=2), "not with offer= or then="),
         (lambda ns: ns.arrivals(rate_per_s=1), "say for whom"),
-        (lambda ns: ns.arrivals(capabilities=["x"]), "one of rate_per_s, every and at"),
+        (lambda ns: ns.arrivals(capabilities=["x"]), "one of rate_per_s, every, gap and at"),
         (lambda ns: ns.arrivals(every=0, capabilities=["x"]), "never end"),
         (lambda ns: ns.arrivals(every="1 lightyear", capabilities=["x"]), "no span of time"),
         (lambda ns: ns.arrivals(rate_per_s=1, neuron="coder", offer="best"), "offer='best'"),

@@ -125,7 +125,7 @@ def test_load_brings_every_kind_of_arrivals_closer_together() -> None:
     ("changes", "words"),
     [
         ({"remove": "planner"}, "nobody is left for plan|nobody else"),
-        ({"remove": ("worker-1", "worker-2", "worker-3")}, "nobody else can do 'work'"),
+        ({"remove": ("worker-1", "worker-2", "worker-3")}, "nobody is left for work, which"),
         ({"remove": "worker-9"}, "no 'worker-9'; there are"),
         ({"service": {"coder": 2}}, "service: no 'coder'"),
         ({"load": 0}, "a factor above 0"),
