@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -129,6 +130,12 @@ class NotebookPage(Watched):
     def fact(self, expression: str) -> Any:
         """Return the value of an expression in the kernel, which JSON must be able to hold."""
         return json.loads(self.run(f"import json; print(json.dumps({expression}))"))
+
+    def until(self, expression: str) -> None:
+        """Wait until an expression in the kernel is true: what is done in the page gets there a little later."""
+        end = monotonic() + PATIENCE_MS / 1000
+        while not self.fact(f"bool({expression})"):
+            assert monotonic() < end, f"{expression} did not come true"
 
     def save(self) -> None:
         """Save the notebook."""

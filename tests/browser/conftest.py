@@ -5,7 +5,8 @@
         shown.page.get_by_role("button", name="Go").click()
         assert shown.fact("1 + 1") == 2
 
-When the test ends, each page must be without an error and without a request to elsewhere.
+The fixtures end with this folder, which is a package for that: while playwright runs, its event loop does, and no other test
+could run one. When a test ends, each page must be without an error and without a request to elsewhere.
 Modules here say `pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]`.
 """
 
@@ -23,21 +24,21 @@ from playwright.sync_api import Browser
 OpenNotebook = Callable[..., NotebookPage]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Headless Chromium."""
     with chromium.running() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(browser: Browser) -> Iterator[LabServer]:
     """A JupyterLab; it asks for the browser first, so that none starts where there is no browser."""
     with lab_server.running("lab") as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def notebook7(browser: Browser) -> Iterator[LabServer]:
     """A Notebook 7."""
     pytest.importorskip("notebook", reason="Notebook 7 is not installed; it is in the extra `test`")

@@ -71,12 +71,13 @@ def test_keys_walk_the_graph_search_it_and_fold_it(lab_page: Any) -> None:
     ready(page, "dag")
     canvas = page.get_by_role("application", name="Graph of causes and effects")
     canvas.focus()
+    root = shown.fact("dag.drawing.nodes['id'][0].as_py()")
     canvas.press("ArrowDown")
+    shown.until(f"dag.selected == [{root!r}]")
     canvas.press("ArrowDown")
-    root, child = shown.fact("[dag.drawing.nodes['id'][0].as_py(), dag.selected[0]]")
-    assert child in shown.fact(f"dag.around({root!r})['effects']")
+    shown.until(f"dag.selected[0] in dag.around({root!r})['effects']")
     canvas.press("ArrowUp")
-    assert shown.fact("dag.selected") == [root]
+    shown.until(f"dag.selected == [{root!r}]")
     canvas.press("c")
     page.wait_for_function(
         f"{VIEW.format('dag')}.folded() === {len(shown.fact('dag.drawing.nodes.num_rows * [0]')) - 1}"
