@@ -40,7 +40,7 @@ def panel(browser: Browser, server: LabServer, path: Path, theme: str, width: in
     server.use_subshells(lab_server.SUBSHELLS[0])
     server.write("panel.ipynb", [PANEL])
     shown = NotebookPage(
-        browser, server, "panel.ipynb", viewport={"width": width, "height": 2300 if width < 800 else 1700}
+        browser, server, "panel.ipynb", viewport={"width": width, "height": 3200 if width < 800 else 1700}
     )
     shown.run_all()
     shown.run(STORY)
