@@ -5,13 +5,14 @@
         shown.page.get_by_role("button", name="Go").click()
         assert shown.fact("1 + 1") == 2
 
-The fixtures end with this folder, which is a package for that: while playwright runs, its event loop does, and no other test
-could run one. When a test ends, each page must be without an error and without a request to elsewhere.
+When a test ends, each page must be without an error and without a request to elsewhere.
 Modules here say `pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]`.
 """
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
 from typing import Any
 
 import chromium
@@ -24,26 +25,61 @@ from playwright.sync_api import Browser
 OpenNotebook = Callable[..., NotebookPage]
 
 
-@pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+class Shared:
+    """What several tests use: begun by the first that asks for it, ended before the first test of another folder.
+
+    A fixture of the session would go on, and with it the event loop of playwright: then no other test could run one.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, Any] = {}
+        self._ends = ExitStack()
+
+    def get(self, name: str, begin: Callable[[], AbstractContextManager[Any]]) -> Any:
+        """Return what is held under the name; begin it where there is none."""
+        if name not in self._held:
+            self._held[name] = self._ends.enter_context(begin())
+        return self._held[name]
+
+    def end(self) -> None:
+        """End all of it, the latest first."""
+        self._held.clear()
+        self._ends.close()
+
+
+shared = Shared()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
+    """End what is shared when the next test is none of this folder."""
+    try:
+        return (yield)
+    finally:
+        if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+            shared.end()
+
+
+@pytest.fixture
+def browser() -> Browser:
     """Headless Chromium."""
-    with chromium.running() as started:
-        yield started
+    started: Browser = shared.get("browser", chromium.running)
+    return started
 
 
-@pytest.fixture(scope="package")
-def lab(browser: Browser) -> Iterator[LabServer]:
+@pytest.fixture
+def lab(browser: Browser) -> LabServer:
     """A JupyterLab; it asks for the browser first, so that none starts where there is no browser."""
-    with lab_server.running("lab") as server:
-        yield server
+    server: LabServer = shared.get("lab", lambda: lab_server.running("lab"))
+    return server
 
 
-@pytest.fixture(scope="package")
-def notebook7(browser: Browser) -> Iterator[LabServer]:
+@pytest.fixture
+def notebook7(browser: Browser) -> LabServer:
     """A Notebook 7."""
     pytest.importorskip("notebook", reason="Notebook 7 is not installed; it is in the extra `test`")
-    with lab_server.running("notebook") as server:
-        yield server
+    server: LabServer = shared.get("notebook", lambda: lab_server.running("notebook"))
+    return server
 
 
 @pytest.fixture

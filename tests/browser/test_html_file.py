@@ -6,10 +6,10 @@ from typing import Any
 import chromium
 import networkx as nx
 import pytest
+from browser.test_views import COLOURS, VIEW, click
 from chromium import Watched
 
 import kit
-from browser.test_views import COLOURS, VIEW, click
 from kit.widgets import DAG, Content, Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
