@@ -22,6 +22,7 @@ FAULTS = (
     "early_arrival",
     "arrival_elsewhere",
     "wrong_instant",
+    "wrong_log",
     "wrong_label",
     "forged_record",
     "other_reading",
@@ -46,6 +47,7 @@ class Mission:
     """One a tool call: signal_id, wall_ns, sdk_ns and the true x, y, yaw of the robot at that moment."""
     pose_log: str = ""
     image_log: str = ""
+    robot: str = ""
     body: str = ""
     world: str = ""
     session_clock: str = ""
@@ -144,7 +146,7 @@ class _Writer:
         self.frames: dict[float, list[str]] = {}
         self.made = Mission(
             folder, pose_log=f"{self.space}->{self.base}", image_log=self.camera, body=self.base, world=self.space,
-            session_clock="session/sdk_clock",
+            session_clock="session/sdk_clock", robot=self.robot,
         )  # fmt: skip
         self.ids = 0
 
@@ -225,6 +227,8 @@ class _Writer:
         }  # fmt: skip
         if fault == "wrong_instant":
             body["ts_ns"] -= 3_000_000_000
+        elif fault == "wrong_log":
+            body |= {"log": self.made.pose_log, "ts_ns": result["sdk_ns"]}
         elif fault == "wrong_label":
             body["label"] = other
         elif fault == "other_reading":

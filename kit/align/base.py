@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from kit.align.citations import statements
 from kit.align.logs import entries, find_log
-from kit.align.mapping import Utc, utc_mapping
+from kit.align.mapping import Utc, UtcClocks, utc_mapping
 from kit.align.paths import Paths
 from kit.align.time import readings
 from kit.auki.clock import UNKNOWN, Readings
@@ -36,7 +36,7 @@ class Base:
     columns: dict[str, Any]
     what: str
     read: Callable[[Paths, ClockName], Readings]
-    utc: Utc | None = None
+    utc: Utc | UtcClocks | None = None
     """How the instants become readings of the logs' clocks, where they are UTC."""
 
     def readings(self, paths: Paths, clock: ClockName) -> Readings:

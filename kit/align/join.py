@@ -63,7 +63,8 @@ def align(
     others        logs, or a mapping of the name to put in front of the columns to the log; in a mapping also a pair of frames,
                   `{"robot": ("base_link", "world")}`: where the first is, seen from the second, interpolated, as `pose` has it
     clock         of a log: the clock of the result's `ts_ns`, its own without. Of signals, which have UTC: the clock of the
-                  logs that is UTC (one declared as `utc_clock`), or a `kit.align.Utc`, which says how far a clock is from it
+                  logs that is UTC (without, each log's own: the one declared as `utc_clock` that clock logs lead to), or a
+                  `kit.align.Utc`, which says how far a clock is from it
     method        which sample belongs to an instant: "nearest" (of two equally near the earlier), "previous", or "linear": poses
                   and joint angles are interpolated, of other logs it is the nearest. One for all, or by log
     tolerance_ns  how far a sample may be from the instant; farther ones do not belong. For "linear" how far apart the samples

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from kit.align.citations import Result
 from kit.align.logs import find_log
-from kit.align.mapping import Utc
+from kit.align.mapping import Utc, UtcClocks
 from kit.align.paths import Paths
 from kit.auki.clock import DISCONTINUOUS, GAP
+from kit.auki.clock_graph import ClockName
 from kit.errors import ClockMappingWarning, KitError
 from kit.store.store import Store
 
@@ -30,8 +31,10 @@ SHARE = 0.2
 
 @dataclass(frozen=True)
 class Residuals:
-    """How far the mapping may be off by each pair of call and answer, in nanoseconds."""
+    """How far a mapping of UTC may be off by each pair of call and answer, in nanoseconds."""
 
+    clock: ClockName
+    """The clock that the logs have UTC from."""
     ids: tuple[str, ...]
     """Tool results, in order."""
     low: Ints
@@ -67,37 +70,45 @@ class Residuals:
     def __str__(self) -> str:
         best, low, high = self.consensus
         return (
-            f"{self.fitting:,} of {len(self):,} tool calls fit the mapping as it is, {best:,} would fit one that is "
+            f"{self.fitting:,} of {len(self):,} tool calls fit the mapping by {self.clock} as it is, {best:,} would fit one that is "
             f"{-high / 1e9:+.3f} to {-low / 1e9:+.3f} s further on"
         )
 
 
-def residuals(store: Store, paths: Paths, utc: Utc, found: Sequence[Result]) -> Residuals:
-    """Return the bounds by the tool results that cite an instant; those at a step of a clock bound nothing."""
-    ids, low, high = [], [], []
+def residuals(store: Store, paths: Paths, utc: Utc | UtcClocks, found: Sequence[Result]) -> list[Residuals]:
+    """Return the bounds by the tool results that cite an instant, one of Residuals a clock that the logs have UTC from.
+
+    Results that cite an instant at a step of a clock bound nothing.
+    """
+    pairs: dict[ClockName, list[tuple[str, int, int]]] = {}
     for result in found:
         cited = result.cited
         if cited is None or result.call_ns is None or result.result_ns is None:
             continue
         try:
             clock = find_log(store, cited.log, paths.run, cited.peer).clock
-            read = utc.from_clock(paths, np.array([cited.ts_ns]), clock)
+            own = utc.of(paths, clock)
+            read = own.from_clock(paths, np.array([cited.ts_ns]), clock)
         except KitError:
             continue
         if not read.known[0] or read.flagged(DISCONTINUOUS | GAP)[0]:
             continue
         slack = int(read.uncertainty_ns[0]) + SLACK_NS
-        ids.append(result.id)
-        low.append(result.call_ns - int(read.ns[0]) - slack)
-        high.append(result.result_ns - int(read.ns[0]) + slack)
-    return Residuals(tuple(ids), np.array(low, np.int64), np.array(high, np.int64))
+        low, high = result.call_ns - int(read.ns[0]) - slack, result.result_ns - int(read.ns[0]) + slack
+        pairs.setdefault(own.clock, []).append((result.id, low, high))
+    made = []
+    for name, bounds in pairs.items():
+        ids, lows, highs = zip(*bounds, strict=True)
+        made.append(Residuals(name, ids, np.array(lows, np.int64), np.array(highs, np.int64)))
+    return made
 
 
-def warn_if_suspect(found: Residuals) -> None:
+def warn_if_suspect(found: Sequence[Residuals]) -> None:
     """Warn where what was said speaks against the mapping."""
-    if found.suspect:
-        warnings.warn(
-            f"the clocks do not fit what was said: {found}. Rows are aligned by the mapping as it is",
-            ClockMappingWarning,
-            stacklevel=4,
-        )
+    for one in found:
+        if one.suspect:
+            warnings.warn(
+                f"the clocks do not fit what was said: {one}. Rows are aligned by the mapping as it is",
+                ClockMappingWarning,
+                stacklevel=4,
+            )

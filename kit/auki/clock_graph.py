@@ -61,6 +61,10 @@ class ClockGraph:
             )
         raise NoClockPath(f"no clock {str(name)!r}: there are {', '.join(names_of(self.clocks()))}")
 
+    def reached(self, name: ClockName) -> set[Ref]:
+        """Return the clocks that time transforms lead to from a clock, itself among them. Raises NoClockPath."""
+        return set(self._search(self.clock(name)))
+
     def path(self, begin: ClockName, end: ClockName) -> list[Leg]:
         """Return the fewest logs that lead from one clock to another; of as many, those of the least uncertainty.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kit.align.citations import Citation, Result, Statement, results, statements
 from kit.align.locate import inverted
 from kit.align.logs import LogEntry, entries, logs
-from kit.align.mapping import Utc, utc_mapping
+from kit.align.mapping import Utc, UtcClocks, utc_mapping
 from kit.align.paths import Paths
 from kit.align.residual import Residuals, residuals
 from kit.align.time import readings
@@ -154,7 +154,7 @@ class Evidence:
     # Clocks
 
     @cached_property
-    def utc(self) -> Utc | None:
+    def utc(self) -> Utc | UtcClocks | None:
         """How UTC comes from the logs, None where nobody says."""
         try:
             return utc_mapping(self.paths, self.clock)
@@ -162,9 +162,27 @@ class Evidence:
             return None
 
     @cached_property
-    def residuals(self) -> Residuals | None:
-        """How the instants that tools cite fit between their calls and answers."""
-        return None if self.utc is None else residuals(self.store, self.paths, self.utc, self.results)
+    def residuals(self) -> Sequence[Residuals]:
+        """How the instants that tools cite fit between their calls and answers, by the clock that logs have UTC from."""
+        return [] if self.utc is None else residuals(self.store, self.paths, self.utc, self.results)
+
+    def suspect(self, log: LogEntry) -> bool:
+        """Whether what was said speaks against the mapping from UTC to a log's clock."""
+        doubted = {found.clock for found in self.residuals if found.suspect}
+        return bool(doubted) and self.utc is not None and self.utc.of(self.paths, log.clock).clock in doubted
+
+    @cached_property
+    def without_utc(self) -> Mapping[ClockName, LogEntry]:
+        """The clocks of cited logs that have no UTC while others have it, each with such a log."""
+        found: dict[ClockName, LogEntry] = {}
+        for result in self.results if self.utc is not None else []:
+            log = None if result.cited is None else self.log(result.cited)
+            told_ns = result.result_ns if result.call_ns is None else result.call_ns
+            if log is None or told_ns is None or log.clock in found:
+                continue
+            if self.on_clock(told_ns, log) is None:
+                found[log.clock] = log
+        return found
 
     def on_clock(self, utc_ns: int, log: LogEntry) -> tuple[int, int] | None:
         """Return a time as an instant of a log's clock with its uncertainty, None where that is not known."""
@@ -228,6 +246,17 @@ class Evidence:
             if resource == log.resource_id and peer in (None, "", log.peer) and log_id in by_id:
                 found.append(by_id[log_id])
         return found
+
+    def shows_the_same(self, log: LogEntry, other: LogEntry) -> bool:
+        """Whether two logs are one, or of one camera: its pictures, and what detectors found in them."""
+        return not self._of_camera(log).isdisjoint(self._of_camera(other))
+
+    def _of_camera(self, log: LogEntry) -> set[str]:
+        """Return a log's id, and of a detection log those of the cameras that its detector looks through."""
+        if log.kind != "detection":
+            return {log.log_id}
+        cameras = (camera for camera in self.logs if camera.kind == "camera")
+        return {log.log_id, *(camera.log_id for camera in cameras if log in self.detectors(camera))}
 
     def labels(self, log: LogEntry, ts_ns: int) -> set[str] | None:
         """Return the labels that detectors gave to the frame at an instant, None where there is no detector.

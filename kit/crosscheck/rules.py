@@ -6,7 +6,7 @@ from typing import Any
 
 from kit.align.citations import Citation, Result, Statement
 from kit.align.logs import LogEntry
-from kit.crosscheck.evidence import Evidence, Motion
+from kit.crosscheck.evidence import LABELS, Evidence, Motion
 from kit.crosscheck.rule import Finding, Rule
 from kit.errors import SourceError
 
@@ -99,17 +99,31 @@ def other_instant(evidence: Evidence) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def other_log(evidence: Evidence) -> Iterator[Finding]:
+    """A record that cites another log than its signal was about, which does not show the same."""
+    for said, cited, log in _cited(evidence):
+        result = evidence.by_signal.get(said.signal_id or "")
+        about = None if result is None else result.cited
+        other = None if about is None else evidence.log(about)
+        if other is None or evidence.shows_the_same(log, other):
+            continue
+        whose = "" if log.peer == other.peer else f" of {log.peer!r}"
+        of_whom = "" if log.peer == other.peer else f" of {other.peer!r}"
+        yield Finding(
+            said.signal_id, said.id, log.resource_id, cited.ts_ns,
+            f"the record cites {log.resource_id!r}{whose}, its signal was about {other.resource_id!r}{of_whom}",
+        )  # fmt: skip
+
+
 def outside_job(evidence: Evidence) -> Iterator[Finding]:
     """A record about a job that cites an instant at which nobody was at work on it."""
-    if evidence.residuals is not None and evidence.residuals.suspect:
-        return
     spans = _spans(evidence)
     for said, cited, log in _cited(evidence):
         span = spans.get(said.signal_id or "")
         if span is None or said.signal_id in evidence.by_signal:
             continue
         begin, end = (evidence.on_clock(at, log) for at in span)
-        if begin is None or end is None:
+        if begin is None or end is None or evidence.suspect(log):
             continue
         away = max(begin[0] - begin[1] - cited.ts_ns, cited.ts_ns - end[0] - end[1])
         if away > evidence.tolerances.instant_ns:
@@ -205,27 +219,30 @@ def outside_coverage(evidence: Evidence) -> Iterator[Finding]:
 
 def instant_outside_call(evidence: Evidence) -> Iterator[Finding]:
     """A tool that cites an instant before it was called, or after it had answered."""
-    found = evidence.residuals
-    if found is None or found.suspect:
-        return
-    for id_, low, high in zip(found.ids, found.low.tolist(), found.high.tolist(), strict=True):
-        away = max(low, -high)
-        if away > 0:
-            result = evidence.by_signal[id_]
-            cited = result.cited
-            assert cited is not None  # noqa: S101  only results that cite are in the residuals
-            detail = f"the instant is {away / NS:.3f} s {'before the call' if low > 0 else 'after the answer'}"
-            yield Finding(id_, evidence.record_of(result), cited.log, cited.ts_ns, detail, away / NS, 0.0, "s")
+    for found in evidence.residuals:
+        if found.suspect:
+            continue
+        for id_, low, high in zip(found.ids, found.low.tolist(), found.high.tolist(), strict=True):
+            away = max(low, -high)
+            if away > 0:
+                result = evidence.by_signal[id_]
+                cited = result.cited
+                assert cited is not None  # noqa: S101  only results that cite are in the residuals
+                detail = f"the instant is {away / NS:.3f} s {'before the call' if low > 0 else 'after the answer'}"
+                yield Finding(id_, evidence.record_of(result), cited.log, cited.ts_ns, detail, away / NS, 0.0, "s")
 
 
 def clock_mapping(evidence: Evidence) -> Iterator[Finding]:
     """Clocks that do not fit what was said: most tools cite instants that are not between their calls and answers."""
-    found = evidence.residuals
-    if found is not None and found.suspect:
-        _, low, high = found.consensus
-        detail = f"the wall clock of the logs and the times of the signals do not fit: {found}"
-        yield Finding(None, None, None, None, detail, abs(low + high) / 2 / NS, 0.0, "s")
-    elif evidence.utc is None and evidence.logs and evidence.results:
+    for found in evidence.residuals:
+        if found.suspect:
+            _, low, high = found.consensus
+            detail = f"the wall clock of the logs and the times of the signals do not fit: {found}"
+            yield Finding(None, None, None, None, detail, abs(low + high) / 2 / NS, 0.0, "s")
+    for clock, log in evidence.without_utc.items():
+        detail = f"no log leads from the clock of {log.resource_id!r}, {clock}, to one that is declared as UTC"
+        yield Finding(None, None, log.resource_id, None, detail)
+    if evidence.utc is None and evidence.logs and evidence.results:
         detail = (
             "no clock of the logs is declared as UTC, so times of signals say nothing about them; give "
             "clock=kit.align.Utc(...) where it is known how far one is from UTC"
@@ -241,6 +258,7 @@ RULES: tuple[Rule, ...] = (
         "instant_outside_call", "error", "a tool cites an instant between its call and its answer", instant_outside_call
     ),
     Rule("other_instant", "error", "a record cites the instant that its signal was about", other_instant),
+    Rule("other_log", "error", "a record cites the log that its signal was about", other_log),
     Rule("outside_job", "error", "a record about a job cites an instant of that job", outside_job),
     Rule("label_not_detected", "error", "what is said to be seen was detected in that frame", label_not_detected),
     Rule("other_picture", "error", "a picture's hash is that of the cited frame", other_picture),
@@ -328,12 +346,15 @@ def _shown(said: Mapping[str, Any]) -> str:
 
 
 def _claimed_labels(said: Mapping[str, Any]) -> set[str]:
-    found = {said["label"]} if isinstance(said.get("label"), str) else set()
-    listed = said.get("detections")
-    for item in listed if isinstance(listed, list) else []:
-        if isinstance(item, dict) and isinstance(item.get("label"), str):
-            found.add(item["label"])
-    return found
+    """Return the labels that are said to be seen: `label`, `labels`, and those of the items of `detections`."""
+    listed = [said.get("label")]
+    for key in ("labels", "detections"):
+        listed += said[key] if isinstance(said.get(key), list) else []
+    named = [
+        next((item[name] for name in LABELS if name in item), None) if isinstance(item, dict) else item
+        for item in listed
+    ]
+    return {item for item in named if isinstance(item, str)}
 
 
 def _claimed_hashes(said: Mapping[str, Any]) -> set[str]:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -57,8 +58,33 @@ def test_what_is_ambiguous_is_listed_by_names_that_can_be_given(tmp_path: Path) 
             study.pose("base", "map", at=[S])
         with pytest.raises(NoClockPath, match="'boot' may be one of several: 'ada/boot', 'bob/boot'"):
             study.convert_time([S], "boot", "ada/wall")
-        with pytest.raises(NoUtcError, match="clock='ada/wall'"):
-            study.align("signals", {"robot": ("ada/base", "map")})
+
+
+def test_each_robot_of_a_fleet_has_utc_from_its_own_clock(tmp_path: Path) -> None:
+    # Bob's wall clock is 2 s ahead of Ada's.
+    for peer, ahead in (("ada", 0), ("bob", 2 * S)):
+        robot = Robot(tmp_path, peer)
+        clock, wall = robot.clock("boot"), robot.clock("wall", utc=True)
+        robot.poses(robot.frame("map", "site"), robot.frame("base"), clock, ring(500, 5 * S))
+        robot.offsets(clock, wall, offsets(20, 5 * S, 1_790_000_000 * S + ahead))
+    base = pa.table({"ts": pa.array([1_790_000_010 * S // 1000], pa.timestamp("us", tz="UTC"))})
+    with loaded(tmp_path) as study:
+        for clock in (None, "wall"):
+            row = study.align(base, {"ada": "ada/map->base", "bob": "bob/map->base"}, clock=clock).rows()[0]
+            assert row["ada_ts_ns"] == pytest.approx(10 * S, abs=S // 10)
+            assert row["bob_ts_ns"] == pytest.approx(8 * S, abs=S // 10)
+        with pytest.raises(NoClockPath, match="bob/wall"):
+            study.align(base, {"ada": "ada/map->base"}, clock="bob/wall")
+
+
+def test_two_clocks_of_one_robot_that_are_utc_are_listed(tmp_path: Path) -> None:
+    robot = Robot(tmp_path, "ada")
+    clock = robot.clock("boot")
+    robot.poses(robot.frame("map", "site"), robot.frame("base"), clock, ring(50, 5 * S))
+    for name in ("gps", "wall"):
+        robot.offsets(clock, robot.clock(name, utc=True), offsets(20, 5 * S, 1_790_000_000 * S))
+    with loaded(tmp_path) as study, pytest.raises(NoUtcError, match="clock='ada/gps'"):
+        study.align("signals", {"robot": ("base", "map")})
 
 
 def test_clocks_of_equal_name_share_no_axis(tmp_path: Path) -> None:

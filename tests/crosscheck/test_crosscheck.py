@@ -1,5 +1,6 @@
 """What is planted is found, and nothing else: on missions with other names, maps, clocks and faults each."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,12 +8,14 @@ from missions import FAULTS, mission
 
 import kit
 from kit.crosscheck import RULES, Finding, Rule, Tolerances
-from kit.errors import ArgumentError
+from kit.errors import ArgumentError, ClockMappingWarning
+from kit.syncropel.canonical import server_id
 
 RULE_OF = {
     "early_arrival": "moving_on_arrival",
     "arrival_elsewhere": "not_where_claimed",
     "wrong_instant": "other_instant",
+    "wrong_log": "other_log",
     "wrong_label": "label_not_detected",
     "forged_record": "unverified_record",
     "other_reading": "other_reading",
@@ -46,6 +49,51 @@ def test_a_mission_without_faults_has_no_finding(tmp_path: Path, seed: int) -> N
     with kit.open(threads=1) as study:
         study.load(made.sources)
         assert study.crosscheck().rows() == []
+
+
+def test_robots_with_a_wall_clock_each_are_checked_together(tmp_path: Path) -> None:
+    made = [mission(tmp_path / str(seed), seed, faults=FAULTS) for seed in (21, 22)]
+    with kit.open(threads=1) as study:
+        for one in made:
+            study.load(one.sources)
+        found = study.crosscheck().rows()
+    struck = {record for one in made for _, _, record in one.planted}
+    assert {row["record_id"] for row in found} == struck
+
+
+def test_of_two_robots_the_one_with_a_shifted_clock_is_named(tmp_path: Path) -> None:
+    right, wrong = mission(tmp_path / "right", 21), mission(tmp_path / "wrong", 22, shift_s=2.0)
+    with kit.open(threads=1) as study:
+        for one in (right, wrong):
+            study.load(one.sources)
+        found = study.crosscheck().rows()
+        with pytest.warns(ClockMappingWarning) as warned:
+            both = study.align(base="signals", others={"right": right.pose_log, "wrong": wrong.pose_log})
+    assert [row["rule"] for row in found] == ["clock_mapping"]
+    assert found[0]["distance"] == pytest.approx(2.0, abs=0.2)
+    robot = wrong.robot
+    assert f"by {robot}/wall_clock" in found[0]["detail"]
+    assert len(warned) == 1 and f"{robot}/wall_clock" in str(warned[0].message)
+    calls = {call["signal_id"]: call for call in right.calls}
+    at = {row["signal_id"]: row for row in both.rows() if row["signal_id"] in calls}
+    assert all(abs(at[id_]["right_ts_ns"] - call["sdk_ns"]) <= 20_000_000 for id_, call in calls.items())
+
+
+def test_a_picture_may_be_cited_by_what_was_found_in_it(tmp_path: Path) -> None:
+    made = mission(tmp_path, 23)
+    records = made.folder / "records.jsonl"
+    detections = next(path.name for path in made.folder.rglob(f"*@{made.image_log}"))
+    # The ids are made again, so that nothing but the cited log is another.
+    lines = [json.loads(line) for line in records.read_text().splitlines()]
+    for line in lines:
+        if line["body"].get("log") == made.image_log:
+            line["body"]["log"] = detections
+            line["id"] = server_id({key: value for key, value in line.items() if key not in ("id", "object")})
+    records.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with kit.open(threads=1) as study:
+        study.load(made.sources)
+        found = study.crosscheck().rows()
+    assert {row["rule"] for row in found} <= {"other_picture"}
 
 
 def test_what_no_log_covers_is_said_and_not_guessed(tmp_path: Path) -> None:
