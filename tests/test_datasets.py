@@ -65,7 +65,7 @@ def test_the_readme_describes_each_folder_with_the_hash_of_its_files() -> None:
 def test_the_mission_loads_as_one_folder_with_its_three_families_and_nothing_refused() -> None:
     """What is no capture, as the truth that the tests know of, is not in a data set's folder."""
     study = kit.load(datasets.path("mission"))
-    report = study.report
+    report = study.load_report
     assert report is not None
     assert (report.quarantined, report.complete) == (0, True)
     assert study.execute("SELECT (SELECT count(*) FROM signals), (SELECT count(*) FROM records)") == [(263, 40)]

@@ -33,7 +33,7 @@ class Study(SignalVerbs, RecordVerbs, SensorVerbs, ReplayVerbs):
     The verbs of each family are in a class of their own: `SignalVerbs`, `RecordVerbs`, `SensorVerbs`, `ReplayVerbs`.
     """
 
-    report: io.LoadReport | None = None
+    load_report: io.LoadReport | None = None
     """The account of the latest load."""
 
     def load(
@@ -46,8 +46,8 @@ class Study(SignalVerbs, RecordVerbs, SensorVerbs, ReplayVerbs):
         progress: "bool | Progress | None" = None,
     ) -> io.LoadReport:
         """Load a path, glob, folder, list, file object, lines, Arrow table, database or kernel into `run`; see `kit.io.load`."""
-        self.report = io.load(self, source, run=run, level=level, processes=processes, progress=progress)
-        return self.report
+        self.load_report = io.load(self, source, run=run, level=level, processes=processes, progress=progress)
+        return self.load_report
 
     def tail(
         self,
@@ -73,7 +73,7 @@ class Study(SignalVerbs, RecordVerbs, SensorVerbs, ReplayVerbs):
             self, client, thread, run=run, since_clock=since_clock, cursor=cursor, limit=limit, seconds=seconds,
             stop=stop, max_reconnects=max_reconnects, on_load=on_load,
         )  # fmt: skip
-        self.report = brought.report
+        self.load_report = brought.report
         return brought
 
     def sql(self, query: str, params: Sequence[object] | Mapping[str, object] | None = None) -> Table:
@@ -144,7 +144,7 @@ class Study(SignalVerbs, RecordVerbs, SensorVerbs, ReplayVerbs):
 
         return widgets.Timeline(widgets.signal_marks(self, run), **options)
 
-    def to_html(self, path: str | Path, *, run: str | None = None, rows: int = 20_000) -> Path:
+    def report(self, path: str | Path, *, run: str | None = None, rows: int = 20_000) -> Path:
         """Write what `browse` shows as one HTML file that needs no Jupyter; see `kit.widgets.Browser.to_html`."""
         browser = self.browse(run=run)
         try:
@@ -232,7 +232,7 @@ def open_study(
 def load_study(source: Any, *, run: str = "capture", level: Level = "loose") -> Study:
     """Return a Study in memory with `source` loaded: `open` and `load` at once.
 
-    The account of the load is `study.report`.
+    The account of the load is `study.load_report`.
     """
     study = Study()
     study.load(source, run=run, level=level)

@@ -41,7 +41,7 @@ def write_scene(
     """Write a scene with timeline, DAG and what its events hold as one HTML file, at most `rows` of each; return the path."""
     content = scene.content
     if content is None:
-        raise ArgumentError("sensor logs have no causes: write them with study.to_html()")
+        raise ArgumentError("sensor logs have no causes: write them with study.report()")
     ids = [str(node) for node in content.graph][:rows]
 
     def every(limit: int) -> pa.Table:

@@ -30,7 +30,7 @@ def opened(watched: Watched, path: Path) -> Any:
 
 def test_a_file_opens_from_disk_with_all_views_linked(watched: Watched, tmp_path: Path) -> None:
     study = kit.load(kit.datasets.path("mission"))
-    page = opened(watched, study.to_html(tmp_path / "study.html"))
+    page = opened(watched, study.report(tmp_path / "study.html"))
     threads = page.get_by_role("group", name="Threads")
     thread = study.threads().rows()[1]
     threads.get_by_text(thread["goal"]).click()

@@ -39,7 +39,7 @@ def test_the_suffix_compresses(tmp_path: Path, small_capture: Path, suffix: str,
         jsonl.write(study, path)
     assert unpacked(path.read_bytes()) == small_capture.read_bytes()  # type: ignore[operator]
     with kit.load(path) as again:
-        assert (again.report.rows, again.report.complete) == (1037, True)
+        assert (again.load_report.rows, again.load_report.complete) == (1037, True)
 
 
 def odd(folder: Path) -> Path:
@@ -54,8 +54,8 @@ def odd(folder: Path) -> Path:
 def test_rows_alone_leave_out_repeats_and_refused_lines(tmp_path: Path) -> None:
     with kit.load(odd(tmp_path)) as study:
         count = jsonl.write(study, tmp_path / "out.jsonl")
-        assert count == study.report.rows
-        assert study.report.duplicates == 2
+        assert count == study.load_report.rows
+        assert study.load_report.duplicates == 2
     written = (tmp_path / "out.jsonl").read_bytes()
     assert written.endswith(b"\n")
     assert written.count(b"\n") == count
@@ -66,7 +66,7 @@ def test_all_fates_together_are_the_file_but_for_skipped_lines(tmp_path: Path) -
     path = odd(tmp_path)
     with kit.load(path) as study:
         count = jsonl.write(study, tmp_path / "out.jsonl", duplicates=True, quarantined=True)
-        report = study.report
+        report = study.load_report
         assert count == report.lines - report.skipped
     kept = [line for line in path.read_bytes().split(b"\n") if line and not line.startswith(b"#")]
     assert (tmp_path / "out.jsonl").read_bytes() == b"".join(line + b"\n" for line in kept)

@@ -19,7 +19,7 @@ def test_signals_survive_parquet_and_load(tmp_path: Path, small_capture: Path) -
     with kit.load(small_capture) as study:
         parquet.write(study.sql(SIGNALS), tmp_path / "signals.parquet")
         with kit.load(tmp_path / "signals.parquet") as again:
-            assert again.report.rows == 1037
+            assert again.load_report.rows == 1037
             assert again.sql(SIGNALS).arrow().equals(study.sql(SIGNALS).arrow())
 
 

@@ -38,7 +38,7 @@ def test_a_table_written_by_the_kit_loads_as_it_was(
         write(study.signals().arrow(), path)
         wanted = study.sql(f"select {COLUMNS}, raw from signals order by id").rows()
     with kit.load(path) as again:
-        assert again.report.rows == 1037
+        assert again.load_report.rows == 1037
         assert again.sql(f"select {COLUMNS}, raw from signals order by id").rows() == wanted
         source = again.sources().rows()[0]
         assert (source["lines"], source["bytes"]) == (1037, path.stat().st_size)
@@ -66,8 +66,11 @@ def test_extra_keys_of_the_envelope_and_of_directed_come_back() -> None:
 def test_few_columns_are_enough_and_null_is_missing() -> None:
     table = pa.table({"id": ["evt_1", None, "x"], "trace_id": ["trc_1", "trc_1", "trc_1"], "type": ["TASK"] * 3})
     with kit.load(table) as study:
-        assert study.report.rows == 1
-        assert {code: reason.line for code, reason in study.report.reasons.items()} == {"missing_id": 2, "bad_id": 3}
+        assert study.load_report.rows == 1
+        assert {code: reason.line for code, reason in study.load_report.reasons.items()} == {
+            "missing_id": 2,
+            "bad_id": 3,
+        }
 
 
 def test_rows_that_make_no_line_are_quarantined_and_counted() -> None:
@@ -83,7 +86,7 @@ def test_rows_that_make_no_line_are_quarantined_and_counted() -> None:
         }
     )
     with kit.load(table) as study:
-        report = study.report
+        report = study.load_report
         assert (report.lines, report.rows, report.quarantined) == (5, 2, 3)
         assert {code: reason.count for code, reason in report.reasons.items()} == {"bad_json": 2, "bad_utf8": 1}
 

@@ -137,7 +137,7 @@ def test_a_compressed_file_and_a_file_object_load_too(both: Path) -> None:
     for source in (packed, io.BytesIO(both.read_bytes())):
         with kit.load(source) as study:
             assert records(study) == list(RECORDS)
-            assert study.report is not None and study.report.lines == 5
+            assert study.load_report is not None and study.load_report.lines == 5
 
 
 def test_rows_can_be_written_back_and_loaded_again(both: Path, tmp_path: Path) -> None:
@@ -195,8 +195,8 @@ def test_what_cannot_be_read_is_in_quarantine_and_the_counts_add_up(both: Path) 
         connection.execute("UPDATE engram_entries SET content = '{' WHERE id = 'eng_2'")
         connection.commit()
     with kit.load(both) as study:
-        assert study.report is not None
-        assert {reason: found.count for reason, found in study.report.reasons.items()} == {
+        assert study.load_report is not None
+        assert {reason: found.count for reason, found in study.load_report.reasons.items()} == {
             "bad_neuron_id": 1,
             "bad_capabilities": 5,
             "bad_last_heartbeat": 1,
@@ -212,7 +212,7 @@ def test_what_cannot_be_read_is_in_quarantine_and_the_counts_add_up(both: Path) 
         ]
         stamp = study.execute("SELECT last_heartbeat, registered_at FROM registry WHERE neuron_id = 'fine'")
         assert stamp == [(datetime(2026, 5, 16, 14, 22, 1, 391000, UTC), datetime(2026, 5, 16, 14, 22, 1, 0, UTC))]
-        assert study.report.lines == study.report.rows + study.report.quarantined == 15
+        assert study.load_report.lines == study.load_report.rows + study.load_report.quarantined == 15
 
 
 @pytest.mark.parametrize(
@@ -424,8 +424,8 @@ def test_a_password_is_not_kept_in_the_store(server: str) -> None:
     grant = f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO guarded"
     asyncio.run(execute(server, grant))
     with kit.load(server.replace("postgres:@", "guarded:right@")) as study:
-        assert study.report is not None and study.report.rows == 2503
-        assert "right" not in repr(study.report) + str(study.execute("FROM sources"))
+        assert study.load_report is not None and study.load_report.rows == 2503
+        assert "right" not in repr(study.load_report) + str(study.execute("FROM sources"))
         assert "guarded:***@" in str(study.execute("FROM sources"))
 
 

@@ -95,7 +95,7 @@ def test_a_limit_is_kept_and_the_cursor_goes_on_behind_it(client: Client, study:
     assert (held(study), first.cursor, first.ended) == ([0, 1, 2], "3", "limit")
     second = study.tail(client, "t", cursor=first.cursor, limit=4)
     assert (held(study), second.rows, second.duplicates) == (list(range(7)), 4, 0)
-    assert study.report is second.report
+    assert study.load_report is second.report
     assert repr(first) == "tail of thread 't' into run 'capture': 3 events, then the limit was reached\n  3 rows"
 
 

@@ -171,7 +171,7 @@ def test_a_duplicate_of_a_conflicting_row_keeps_its_own_text() -> None:
 def test_equal_bytes_keep_the_first_line() -> None:
     with kit.load([PLAIN, PLAIN, PLAIN]) as study:
         assert [row["line"] for row in study.signals().rows()] == [1]
-        assert study.report.reencoded == 0
+        assert study.load_report.reencoded == 0
 
 
 def test_nan_equals_nan() -> None:

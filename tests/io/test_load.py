@@ -105,30 +105,30 @@ def test_a_line_becomes_what_the_table_of_outcomes_says(text: bytes, loose: str,
 
 def test_a_byte_order_mark_is_stripped_and_noted() -> None:
     with kit.load(io.BytesIO(b"\xef\xbb\xbf" + line())) as study:
-        assert (study.report.rows, study.sources().rows()[0]["note"]) == (1, "began with a byte-order mark")
-        assert "byte-order mark" in repr(study.report)
+        assert (study.load_report.rows, study.sources().rows()[0]["note"]) == (1, "began with a byte-order mark")
+        assert "byte-order mark" in repr(study.load_report)
 
 
 def test_a_line_that_is_too_long_is_kept_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_module("kit.io.load"), "LineReader", partial(LineReader, max_line_bytes=1000))
     with kit.load(io.BytesIO(line() + b"\n" + b"x" * 1001 + b"\n" + line(id="evt_2"))) as study:
-        assert (study.report.lines, study.report.rows) == (3, 2)
-        assert study.report.reasons["too_long"].line == 2
+        assert (study.load_report.lines, study.load_report.rows) == (3, 2)
+        assert study.load_report.reasons["too_long"].line == 2
         assert study.sql("select octet_length(raw) n from quarantine").rows() == [{"n": 1000}]
 
 
 @pytest.mark.long
 def test_a_line_of_more_than_64_mb_is_too_long() -> None:
     with kit.load(io.BytesIO(line() + b"\n" + b"x" * (64 << 20) + b"y\n" + line(id="evt_2"))) as study:
-        assert (study.report.lines, study.report.rows) == (3, 2)
-        assert study.report.reasons["too_long"].line == 2
+        assert (study.load_report.lines, study.load_report.rows) == (3, 2)
+        assert study.load_report.reasons["too_long"].line == 2
         assert study.sql("select octet_length(raw) n from quarantine").rows() == [{"n": 64 << 20}]
 
 
 def test_an_account_names_one_example_of_each_reason_and_counts_the_rest() -> None:
     lines = [line(), b"{", b"", b"# c", line(id="x"), b"{", line(ts=ABSENT, id="evt_2")]
     with kit.load(io.BytesIO(b"\n".join(lines))) as study:
-        report = study.report
+        report = study.load_report
     assert repr(report).splitlines() == [
         "<stream> into run 'capture': 7 lines",
         "  2 rows",
@@ -148,8 +148,8 @@ def test_an_account_names_one_example_of_each_reason_and_counts_the_rest() -> No
 
 def test_a_report_shows_strange_text_escaped() -> None:
     with kit.load(io.BytesIO(b"<script>\x1b[31m\xff\n<b>&{")) as study:
-        assert "\x1b" not in repr(study.report)
-        html = study.report._repr_html_()
+        assert "\x1b" not in repr(study.load_report)
+        html = study.load_report._repr_html_()
         assert "<script>" not in html and "<b>&{" not in html and "&lt;script&gt;" in html
         assert "bad_json" in html and "bad_utf8" in html
 
@@ -157,8 +157,8 @@ def test_a_report_shows_strange_text_escaped() -> None:
 def test_a_report_holds_no_absolute_path(tmp_path: Path) -> None:
     (tmp_path / "1.jsonl").write_bytes(b"{")
     with kit.load(tmp_path / "1.jsonl") as study:
-        assert str(tmp_path) not in repr(study.report) + study.report._repr_html_()
-        assert "1.jsonl, line 1" in repr(study.report)
+        assert str(tmp_path) not in repr(study.load_report) + study.load_report._repr_html_()
+        assert "1.jsonl, line 1" in repr(study.load_report)
 
 
 def test_runs_keep_equal_ids_apart(small_capture: Path) -> None:

@@ -72,8 +72,8 @@ def test_an_export_is_loaded_verified_and_asked_by_the_names_of_the_readme(name:
     EXPORTS[name](tmp_path / name)
     with kit.load(tmp_path / name) as study:
         assert repr(study.verify()) == "40 of 40 records verified"
-        assert study.report is not None
-        assert (study.report.rows, study.report.quarantined, study.report.complete) == (40, 0, True)
+        assert study.load_report is not None
+        assert (study.load_report.rows, study.load_report.quarantined, study.load_report.complete) == (40, 0, True)
         goal = next(record for record in RECORDS if "goal" in record["body"])
         found = study.records(kind=goal["body"]["kind"], body={"goal": goal["body"]["goal"]})
         assert [row["id"] for row in found] == [goal["id"]]

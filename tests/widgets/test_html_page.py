@@ -140,7 +140,7 @@ def test_a_page_embeds_so_many_rows_and_says_what_it_left_out() -> None:
 
 def test_a_study_is_written_with_each_trace_that_fits(tmp_path: Path) -> None:
     study = kit.load(kit.datasets.path("mission"))
-    state = json.loads(Parsed(study.to_html(tmp_path / "all.html", rows=120).read_text("utf-8")).scripts["kit-state"])
+    state = json.loads(Parsed(study.report(tmp_path / "all.html", rows=120).read_text("utf-8")).scripts["kit-state"])
     keys = study.traces().arrow()["trace_id"].to_pylist()
     assert keys[0] in state["groups"]
     assert set(state["groups"]) < {
