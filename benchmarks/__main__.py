@@ -257,7 +257,7 @@ def in_the_browser(rounds: int) -> str:
 
 def replayed(rounds: int) -> str:
     """How exactly and how fast events are delivered, and tasks done again."""
-    return replay.section(rounds, goal, run, Case, str(capture(1_000_000)), str(stored(1_000_000)))
+    return replay.section(rounds, goal, run, Case, str(capture(1_000_000)), str(stored(1_000_000)), DATA)
 
 
 def compared(rounds: int) -> str:

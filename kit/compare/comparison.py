@@ -10,21 +10,25 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from kit.compare.distance import Distance, distances
-from kit.compare.permutation import MOST_BLOCKS, Blocks, blocks, discoveries, p_values, resampled, sums
+from kit.compare.distance import Distance, distances, quantiles
+from kit.compare.permutation import MOST_BLOCKS, Blocks, blocks, discoveries, p_values, product, resampled, sums
 from kit.compare.profile import Counted, Profile, Timed, both
 from kit.errors import ArgumentError
 from kit.table import Table
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 ALPHA = 0.05
 PERMUTATIONS = 9999
 BOOTSTRAPS = 400
 LEAST = 5
 """Traces that have to have something for it to be tested."""
-SHARES = (0.5, 0.9)
+SHARES = np.array([0.5, 0.9])
 BINS = 256
+SPLIT = np.linspace(0, 1, BINS + 1)
+STRIDE = 16
+"""Edges between bins that are looked at first."""
 RESOLUTION_MS = 0.05
 """Times that are no further apart are alike: stamping alone takes as long."""
 TOLD = 5
@@ -169,16 +173,20 @@ def compared(a: Profile, b: Profile, *, alpha: float = ALPHA, seed: int = 0) -> 
     parts = blocks(a.timed["duration", "trace"].ms, b.timed["duration", "trace"].ms)
     measures = [*_counted(a, b, parts), *_timed(a, b, parts)]
     top = np.column_stack([np.concatenate(m.top) for m in measures])
-    bottom = np.column_stack([np.concatenate(m.bottom) for m in measures])
-    p, spread = p_values(top, bottom, parts.count[0], rng, PERMUTATIONS)
+    # Many measures are divided by the same: each of it counts once.
+    bottoms = {id(m.bottom): m.bottom for m in measures}
+    place = {number: n for n, number in enumerate(bottoms)}
+    under = np.array([place[id(m.bottom)] for m in measures])
+    bottom = np.column_stack([np.concatenate(sides) for sides in bottoms.values()])
+    p, spread = p_values(top, bottom, under, parts.count[0], rng, PERMUTATIONS)
     tested = np.array([m.tested for m in measures])
     q = np.ones(len(p))
     if tested.any():
         q[tested] = discoveries(p[tested])
     drawn = [resampled(count, rng, BOOTSTRAPS) for count in parts.count]
+    low, high = _intervals(measures, drawn)
     made = []
     for n, m in enumerate(measures):
-        low, high = m.interval(drawn)
         differs = bool(tested[n] and q[n] <= alpha)
         ratio = abs(
             float(m.top[0].sum() / max(m.bottom[0].sum(), 1e-9) - m.top[1].sum() / max(m.bottom[1].sum(), 1e-9))
@@ -190,8 +198,8 @@ def compared(a: Profile, b: Profile, *, alpha: float = ALPHA, seed: int = 0) -> 
                 m.key,
                 m.a,
                 m.b,
-                low,
-                high,
+                float(low[n]),
+                float(high[n]),
                 float(p[n]) if tested[n] else None,
                 float(q[n]) if tested[n] else None,
                 differs,
@@ -231,56 +239,71 @@ class Measure:
     bottom: tuple[Floats, Floats]
     tested: bool
     spread: "Spread | None" = None
-
-    def interval(self, drawn: list[Floats]) -> tuple[float, float]:
-        """Return the 95% bootstrap interval of the difference (percentiles)."""
-        if self.spread is not None:
-            return self.spread.interval(self.measure, drawn)
-        sides = []
-        for top, bottom, times in zip(self.top, self.bottom, drawn, strict=True):
-            sides.append((times @ top) / np.maximum(times @ bottom, 1e-9))
-        low, high = np.quantile(sides[1] - sides[0], [0.025, 0.975])
-        return float(low), float(high)
+    share: float = 0.0
 
 
 @dataclass
 class Spread:
-    """Times of both runs by block and bin of their common quantiles, for the bootstrap of quantiles."""
+    """Times of both runs by block, counted up to each of the edges between bins of their common quantiles."""
 
     edges: Floats
-    tables: tuple[Floats, Floats]
+    below: tuple[Floats, Floats]
 
-    def interval(self, measure: str, drawn: list[Floats]) -> tuple[float, float]:
-        """Return the 95% bootstrap interval of the shift of the quantile that `measure` names, as "p50_ms"."""
-        share = int(measure[1:3]) / 100
-        sides = [self._quantile(times @ table, share) for table, times in zip(self.tables, drawn, strict=True)]
-        low, high = np.quantile(sides[1] - sides[0], [0.025, 0.975])
-        return float(low), float(high)
+    def shift(self, share: float, drawn: list[Floats]) -> Floats:
+        """Return the shift of a quantile in each bootstrap sample of blocks."""
+        first, second = (self._quantile(table, times, share) for table, times in zip(self.below, drawn, strict=True))
+        return second - first
 
-    def _quantile(self, counts: Floats, share: float) -> Floats:
-        total = np.cumsum(counts, axis=1)
-        wanted = share * total[:, -1:]
-        at = np.minimum((total < wanted).sum(axis=1), counts.shape[1] - 1)
-        rows = np.arange(len(counts))
-        before = np.where(at > 0, total[rows, at - 1], 0.0)
-        inside = np.clip((wanted[:, 0] - before) / np.maximum(counts[rows, at], 1e-9), 0, 1)
-        found: Floats = self.edges[at] + inside * (self.edges[at + 1] - self.edges[at])
+    def _quantile(self, below: Floats, times: Floats, share: float) -> Floats:
+        """Return the quantile in each sample. Samples lie near each other: a few edges tell between which the rest is looked for."""
+        last = below.shape[1] - 1
+        few = np.arange(STRIDE - 1, last, STRIDE)
+        wanted = share * (times @ below[:, -1])[:, None]
+        coarse = (product(times, below[:, few]) < wanted).sum(axis=1)
+        start = int(coarse.min()) * STRIDE
+        stop = min(int(coarse.max() + 1) * STRIDE, last + 1)
+        # The column before the first stands for what is below all that is looked at.
+        total = product(times, below[:, max(start - 1, 0) : stop])
+        if not start:
+            total = np.column_stack([np.zeros(len(times)), total])
+        at = np.minimum((total[:, 1:] < wanted).sum(axis=1), stop - start - 1)
+        rows = np.arange(len(times))
+        before, upto = total[rows, at], total[rows, at + 1]
+        inside = np.clip((wanted[:, 0] - before) / np.maximum(upto - before, 1e-9), 0, 1)
+        found: Floats = self.edges[start + at] + inside * (self.edges[start + at + 1] - self.edges[start + at])
         return found
+
+
+def _intervals(measures: "list[Measure]", drawn: list[Floats]) -> tuple[Floats, Floats]:
+    """Return the ends of the 95% bootstrap interval (percentiles) of the difference of each measure."""
+    shifts = np.empty((len(drawn[0]), len(measures)))
+    ratios = [n for n, m in enumerate(measures) if m.spread is None]
+    if ratios:
+        first, second = (
+            (times @ np.column_stack([measures[n].top[side] for n in ratios]))
+            / np.maximum(times @ np.column_stack([measures[n].bottom[side] for n in ratios]), 1e-9)
+            for side, times in enumerate(drawn)
+        )
+        shifts[:, ratios] = second - first
+    for n, m in enumerate(measures):
+        if m.spread is not None:
+            shifts[:, n] = m.spread.shift(m.share, drawn)
+    low, high = np.quantile(shifts, [0.025, 0.975], axis=0)
+    return low, high
 
 
 def _counted(a: Profile, b: Profile, parts: Blocks) -> Iterator[Measure]:
     """Yield the measures that are a number per trace."""
-    ones = tuple(
+    first, second = (
         np.bincount(of, minlength=count).astype(np.float64) for of, count in zip(parts.of, parts.count, strict=True)
     )
+    ones = first, second
     labels = b.variants | a.variants
-    for (part, measure, key), first, second in both(a, b):
-        top = tuple(_per_block(side, n, parts) for n, side in enumerate((first, second)))
-        means = tuple(float(side.value.sum()) / len(of) for side, of in zip((first, second), (a, b), strict=True))
-        tested = len(first.trace) + len(second.trace) >= LEAST and not _always(first, second, a, b)
-        yield Measure(
-            part, measure, key, labels.get(key, key), means[0], means[1], (top[0], top[1]), (ones[0], ones[1]), tested
-        )
+    for (part, measure, key), mine, other in both(a, b):
+        top = tuple(_per_block(side, n, parts) for n, side in enumerate((mine, other)))
+        means = tuple(float(side.value.sum()) / len(of) for side, of in zip((mine, other), (a, b), strict=True))
+        tested = len(mine.trace) + len(other.trace) >= LEAST and not _always(mine, other, a, b)
+        yield Measure(part, measure, key, labels.get(key, key), means[0], means[1], (top[0], top[1]), ones, tested)
 
 
 def _per_block(side: Counted, n: int, parts: Blocks) -> Floats:
@@ -306,41 +329,50 @@ def _timed(a: Profile, b: Profile, parts: Blocks) -> Iterator[Measure]:
             continue
         part = "load" if kind == "gap" else "time"
         name = f"{key} gap" if kind == "gap" else f"{key} duration" if kind == "duration" else f"{kind} {key}"
-        whole = np.concatenate([sides[0].ms, sides[1].ms])
-        bottom = tuple(
-            sums(side.trace, np.ones(len(side.ms)), parts.of[n], parts.count[n]) for n, side in enumerate(sides)
+        ordered = [np.sort(side.ms) for side in sides]
+        whole = np.sort(np.concatenate(ordered), kind="stable")  # two sorted runs: one merge
+        below = (
+            sums(sides[0].trace, None, parts.of[0], parts.count[0]),
+            sums(sides[1].trace, None, parts.of[1], parts.count[1]),
         )
-        tested = min(len(np.unique(side.trace)) for side in sides) >= LEAST and float(whole.max()) > float(whole.min())
-        spread = _spread(sides, whole, parts)
-        for share in SHARES:
-            limit = float(np.quantile(whole, share))
+        edges = quantiles(whole, SPLIT)
+        limits = quantiles(whole, SHARES) + RESOLUTION_MS
+        tested = all(_many(side.trace) for side in sides) and bool(edges[-1] > edges[0])
+        spread = Spread(edges, _below(sides, edges, parts))
+        told = [quantiles(values, SHARES) for values in ordered]
+        for at, share in enumerate(SHARES.tolist()):
             top = tuple(
-                sums(side.trace, (side.ms > limit + RESOLUTION_MS).astype(np.float64), parts.of[n], parts.count[n])
+                sums(side.trace[side.ms > limits[at]], None, parts.of[n], parts.count[n])
                 for n, side in enumerate(sides)
             )
-            first, second = (float(np.quantile(side.ms, share)) for side in sides)
             yield Measure(
                 part,
                 f"p{round(100 * share)}_ms",
                 name,
                 name,
-                first,
-                second,
+                float(told[0][at]),
+                float(told[1][at]),
                 (top[0], top[1]),
-                (bottom[0], bottom[1]),
+                below,
                 tested,
                 spread,
+                share,
             )
 
 
-def _spread(sides: tuple[Timed, Timed], whole: Floats, parts: Blocks) -> Spread:
-    edges = np.quantile(whole, np.linspace(0, 1, BINS + 1))
+def _many(trace: Ints) -> bool:
+    """Whether there are times of as many traces as a test needs."""
+    return len(trace) >= LEAST and len(np.unique(trace)) >= LEAST
+
+
+def _below(sides: tuple[Timed, Timed], edges: Floats, parts: Blocks) -> tuple[Floats, Floats]:
+    """Return how many times of each block are not above each edge but the first, for both sides."""
     tables = []
     for n, side in enumerate(sides):
         at = np.clip(np.searchsorted(edges, side.ms, side="left") - 1, 0, BINS - 1)
         table = np.bincount(parts.of[n][side.trace] * BINS + at, minlength=parts.count[n] * BINS)
-        tables.append(table.reshape(parts.count[n], BINS).astype(np.float64))
-    return Spread(edges, (tables[0], tables[1]))
+        tables.append(np.cumsum(table.reshape(parts.count[n], BINS), axis=1, dtype=np.float64))
+    return tables[0], tables[1]
 
 
 def sentence(d: Difference) -> str:

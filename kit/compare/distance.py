@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kit.compare.permutation import Blocks, halves
+from kit.compare.permutation import Blocks, halves, product
 from kit.compare.profile import Profile
 
 Floats = npt.NDArray[np.float64]
@@ -56,9 +56,29 @@ def wasserstein(a: Floats, b: Floats) -> float:
     >>> wasserstein(np.array([0.0, 1.0]), np.array([2.0, 3.0]))
     2.0
     """
-    points = np.sort(np.concatenate([a, b]))
-    first, second = (np.searchsorted(np.sort(of), points[:-1], side="right") / len(of) for of in (a, b))
-    return float(np.abs(first - second) @ np.diff(points))
+    return _between(np.sort(a), np.sort(b))
+
+
+def _between(a: Floats, b: Floats) -> float:
+    """Return the distance of two sorted samples. Where values are equal the order is open, and nothing lies between them."""
+    both = np.concatenate([a, b])
+    order = np.argsort(both, kind="stable")  # two sorted runs: one merge
+    first = np.cumsum(order < len(a))
+    second = np.arange(1, len(both) + 1) - first
+    return float(np.abs(first / len(a) - second / len(b))[:-1] @ np.diff(both[order]))
+
+
+def quantiles(ordered: Floats, shares: Floats) -> Floats:
+    """Return quantiles of sorted values, linear between two of them as `np.quantile`, which would sort again.
+
+    >>> quantiles(np.array([1.0, 2.0, 4.0]), np.array([0.0, 0.5, 0.75, 1.0])).tolist()
+    [1.0, 2.0, 3.0, 4.0]
+    """
+    at = shares * (len(ordered) - 1)
+    low = at.astype(np.int64)
+    first, second = ordered[low], ordered[np.minimum(low + 1, len(ordered) - 1)]
+    found: Floats = first + (second - first) * (at - low)
+    return found
 
 
 def distances(a: Profile, b: Profile, parts: Blocks, rng: np.random.Generator) -> list[Distance]:
@@ -89,7 +109,7 @@ def _grams(a: Profile, b: Profile, parts: Blocks, splits: Floats) -> Distance:
     first, second = (table[:, frequent] for table in tables)
     whole = first.sum(axis=0)
     value = _apart(whole[None], second.sum(axis=0)[None])[0]
-    one = splits @ first
+    one = product(splits, first)
     return Distance("control flow (3-grams)", "", float(value), *_yardstick(_apart(one, whole - one)))
 
 
@@ -102,15 +122,16 @@ def _apart(one: Floats, other: Floats) -> Floats:
 def _times(word: str, a: Profile, b: Profile, key: tuple[str, str], parts: Blocks, splits: Floats) -> Distance:
     """Return a Wasserstein distance: exact of the two runs, over `EDGES` quantiles for the halves."""
     mine = a.timed[key]
-    value = wasserstein(mine.ms, b.timed[key].ms)
-    edges = np.unique(np.quantile(mine.ms, np.linspace(0, 1, EDGES + 1)))
+    ordered = np.sort(mine.ms)
+    value = _between(ordered, np.sort(b.timed[key].ms))
+    edges = np.unique(quantiles(ordered, np.linspace(0, 1, EDGES + 1)))
     if len(edges) < 2:
         return Distance(word, "ms", value, 0.0, 0.0)
     at = np.clip(np.searchsorted(edges, mine.ms, side="left") - 1, 0, len(edges) - 2)
     cells = len(edges) - 1
     table = np.bincount(parts.of[0][mine.trace] * cells + at, minlength=parts.count[0] * cells)
     first = table.reshape(parts.count[0], cells).astype(np.float64)
-    one = splits @ first
+    one = product(splits, first)
     other = first.sum(axis=0) - one
     shares = [np.cumsum(side, axis=1) / np.maximum(side.sum(axis=1, keepdims=True), 1e-12) for side in (one, other)]
     # Between two edges both functions go straight: the mean of their differences at the ends.

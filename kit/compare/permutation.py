@@ -20,6 +20,8 @@ FEWEST_BLOCKS = 10
 SPAN = 8
 """A block is so many correlation times long."""
 CHUNK = 1000
+SMALL = 1 << 18
+"""Multiplications up to which OpenBLAS keeps a product of matrices on one thread."""
 
 
 @dataclass(frozen=True)
@@ -68,32 +70,48 @@ def blocks(a: Floats, b: Floats) -> Blocks:
     return Blocks(length, (of[0], of[1]), (counts[0], counts[1]), short)
 
 
-def sums(trace: Ints, value: Floats, of: Ints, count: int) -> Floats:
-    """Return the sum per block of a value per trace."""
+def sums(trace: Ints, value: Floats | None, of: Ints, count: int) -> Floats:
+    """Return the sum per block of a value per trace, or how many there are where none is given."""
     return np.bincount(of[trace], weights=value, minlength=count).astype(np.float64)
 
 
+def product(rows: Floats, table: Floats) -> Floats:
+    """Return `rows @ table`, a few rows at a time.
+
+    A small product is not worth a second thread, but OpenBLAS starts one above `SMALL`, and both then wait for each other: beside
+    other work that took ten times as long.
+    """
+    count, wide = rows.shape
+    few = max(1, SMALL // max(wide * table.shape[1], 1))
+    whole = count // few * few
+    stacked = rows[:whole].reshape(-1, few, wide) @ table
+    found: Floats = stacked.reshape(whole, table.shape[1])
+    return found if whole == count else np.concatenate([found, rows[whole:] @ table])
+
+
 def p_values(
-    numerators: Floats, denominators: Floats, first: int, rng: np.random.Generator, rounds: int
+    numerators: Floats, denominators: Floats, under: Ints, first: int, rng: np.random.Generator, rounds: int
 ) -> tuple[Floats, Floats]:
     """Return the p-value of each difference of ratios, and its standard deviation were there none.
 
-    Rows are blocks, the first `first` of them of one run; columns are statistics: the ratio of the sums of numerators and
-    denominators. Two-sided, with the observed order among the permutations (Phipson and Smyth 2010), so never 0.
+    Rows are blocks, the first `first` of them of one run. A statistic is the ratio of the sums of a column of `numerators` and of
+    that of `denominators` which `under` names. Two-sided, with the observed order among the permutations (Phipson and
+    Smyth 2010), so never 0.
     """
-    count = len(numerators)
-    total = numerators.sum(axis=0), denominators.sum(axis=0)
-    observed = np.abs(_difference(numerators[:first].sum(axis=0), denominators[:first].sum(axis=0), *total))
-    hits, square = np.zeros(numerators.shape[1]), np.zeros(numerators.shape[1])
+    count, wide = numerators.shape
+    total = numerators.sum(axis=0), denominators.sum(axis=0)[under]
+    observed = np.abs(
+        _difference(numerators[:first].sum(axis=0), denominators[:first].sum(axis=0)[under], total[0], total[1])
+    )
+    hits, square = np.zeros(wide), np.zeros(wide)
     both = np.hstack([numerators, denominators]).astype(np.float32)
     side = np.zeros(count, np.float32)
     side[:first] = 1
     done = 0
     while done < rounds:
         some = min(CHUNK, rounds - done)
-        drawn = rng.permuted(np.tile(side, (some, 1)), axis=1) @ both
-        top, bottom = np.hsplit(drawn.astype(np.float64), 2)
-        found = _difference(top, bottom, *total)
+        drawn = (rng.permuted(np.tile(side, (some, 1)), axis=1) @ both).astype(np.float64)
+        found = _difference(drawn[:, :wide], drawn[:, wide:][:, under], total[0], total[1])
         hits += (np.abs(found) >= observed * (1 - 1e-5) - 1e-12).sum(axis=0)
         square += (found**2).sum(axis=0)
         done += some

@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from kit.errors import ArgumentError
 from kit.store.store import Store
 from kit.trace.conformance import check
-from kit.trace.cost import cost_by_trace
+from kit.trace.cost import COST, NUMBERS, TELLS
 from kit.trace.forest import LABELS, NO_TIME, Forest, Ints, forest, ints
-from kit.trace.sequence import Sequence, published_parents, since_cause
+from kit.trace.sequence import Sequence, by_number, in_order, published_parents, since_cause
 from kit.trace.spans import KINDS, paired
 from kit.trace.traces import STATUSES
 from kit.trace.variants import sequence_hashes
@@ -24,7 +24,10 @@ CHECKED = 300_000
 """Signals up to which conformance is compared without being asked for: the rules take several times as long as all else."""
 NAMED = 6
 """Activities of a variant that its name shows."""
+SPENT = ("tokens_in", "tokens_out", "cost_micro_usd")
 VARIANTS = 100
+MOST_COUNTED = 1 << 16
+"""Codes up to which all are counted, whether they are there or not."""
 """The most frequent variants, which are compared one by one."""
 
 GAPS = (
@@ -33,10 +36,14 @@ GAPS = (
 )
 
 ROWS = "SELECT rowid AS row, directed_id AS neuron FROM signals WHERE canonical AND run = $run"
-CODES = """
-SELECT trace_id, coalesce(payload ->> '$.code', 'none') AS code FROM signals
-WHERE canonical AND run = $run AND type = 'ERROR'
-"""
+SAID = f"""
+WITH told AS (
+    SELECT rowid AS row, meta, {COST}, CASE WHEN type = 'ERROR' THEN coalesce(payload ->> '$.code', 'none') END AS code
+    FROM signals WHERE canonical AND run = $run AND (type = 'ERROR' OR {TELLS})
+)
+SELECT row, code, {NUMBERS} FROM told
+"""  # noqa: S608  our own texts
+"""Codes of errors and what was spent, in one pass over the payloads."""
 
 
 @dataclass
@@ -101,10 +108,10 @@ def profile(store: Store, run: str, *, name: str | None = None, conformance: boo
     if len(chosen) > 1:
         made.timed["gap", "arrival"] = Timed(every[1:], np.diff(start[chosen]) / 1000)
     _load(made, start[chosen], end[chosen], grown, place)
-    _outcome(made, store, run, grown, place)
+    _outcome(made, grown, place)
     _structure(made, grown, place)
     _spans(made, store, run, grown, place)
-    _cost(made, store, run, grown, place)
+    _said(made, store, run, grown, place)
     if conformance or (conformance is None and made.signals <= CHECKED):
         _conformance(made, store, run, grown, place)
     elif conformance is None:
@@ -146,25 +153,34 @@ def _load(made: Profile, start: Ints, end: Ints, grown: Forest, place: Ints) -> 
     _add(made, "load", "per trace", "signals", place[grown.trace[grown.row >= 0]])
 
 
-def _outcome(made: Profile, store: Store, run: str, grown: Forest, place: Ints) -> None:
-    names = np.array([STATUSES.get(name, "") for name in grown.types] or [""])
-    ends = (
-        np.flatnonzero(np.isin(names[grown.type], list(STATUSES.values())) & (grown.row >= 0))
-        if len(grown)
-        else place[:0]
-    )
+def _outcome(made: Profile, grown: Forest, place: Ints) -> None:
+    names = [STATUSES.get(name, "") for name in grown.types]
+    ends = np.flatnonzero(grown.of_type(*STATUSES) & (grown.row >= 0))
     first = np.full(len(grown.traces), -1)
     first[grown.trace[ends[::-1]]] = grown.type[ends[::-1]]
     for number, status in enumerate(names):
         if status:
             _add(made, "outcome", "share", status, place[np.flatnonzero(first == number)])
     _add(made, "outcome", "share", "open", place[np.flatnonzero(first < 0)])
-    errors = store.arrow(CODES, {"run": run})
-    if len(errors):
-        at = _of_traces(grown, errors["trace_id"])
-        for code in sorted(set(errors["code"].to_pylist())):
-            where = ints(pc.equal(errors["code"], code).cast(pa.int8())) > 0
-            _add(made, "outcome", "errors per trace", code, place[at[where]])
+
+
+def _said(made: Profile, store: Store, run: str, grown: Forest, place: Ints) -> None:
+    """Add the codes of errors, and tokens and cost."""
+    said = store.arrow(SAID, {"run": run})
+    if not len(said):
+        return
+    trace_of = np.full(int(grown.row.max(initial=-1)) + 1, -1)
+    published = grown.row >= 0
+    trace_of[grown.row[published]] = grown.trace[published]
+    trace = place[trace_of[ints(said["row"])]]
+    codes = said["code"].combine_chunks().dictionary_encode()
+    number = ints(pc.fill_null(codes.indices, -1))
+    for code, name in sorted(enumerate(codes.dictionary.to_pylist()), key=lambda known: known[1]):
+        _add(made, "outcome", "errors per trace", name, trace[number == code])
+    for name in SPENT:
+        stated = np.flatnonzero(ints(pc.is_valid(said[name]).cast(pa.int8())))
+        value = said[name].cast(pa.float64()).fill_null(0.0).to_numpy()
+        _add(made, "cost", "per trace", name, trace[stated], value[stated])
 
 
 def _of_traces(grown: Forest, ids: pa.ChunkedArray) -> Ints:
@@ -176,7 +192,8 @@ def _structure(made: Profile, grown: Forest, place: Ints) -> None:
     parent = published_parents(grown)
     since = since_cause(np.where(grown.ts == NO_TIME, np.iinfo(np.int64).min, grown.ts), parent)
     inside = np.flatnonzero((place[grown.trace] >= 0) & (grown.row >= 0))
-    order = inside[np.lexsort((grown.depth[inside], since[inside], place[grown.trace[inside]]))]
+    order = in_order(since, grown.depth, inside)
+    order = order[by_number(place[grown.trace[order]], len(made))]
     trace, kind = place[grown.trace[order]], grown.type[order]
     names = grown.types
     numbered = Sequence(grown.traces.slice(0, len(made)), names, trace, kind, grown.ts[order], trace[:0], trace[:0])
@@ -195,18 +212,20 @@ def _structure(made: Profile, grown: Forest, place: Ints) -> None:
         _add(made, "structure", "share of variant", word, np.flatnonzero(inverse == number))
         if len(made.variants) >= VARIANTS:
             break
-    walked = order[parent[order] >= 0]
+    walked: Ints = order[parent[order] >= 0]
+    trace_of = place[grown.trace[walked]]
     pair = grown.type[parent[walked]] * len(names) + grown.type[walked]
-    for code in np.unique(pair).tolist():
-        edge = f"{names[code // len(names)]} > {names[code % len(names)]}"
-        _add(made, "structure", "edges per trace", edge, place[grown.trace[walked[pair == code]]])
+    for edge_code, these in _grouped(pair, len(names) ** 2):
+        edge = f"{names[edge_code // len(names)]} > {names[edge_code % len(names)]}"
+        _add(made, "structure", "edges per trace", edge, trace_of[these])
     wide = len(names) + 1
     code = kind + 1
     before = np.where(numbered.first, 0, np.concatenate([[0], code[:-1]]))
     last = np.concatenate([numbered.first[1:], [True]])
     after = np.where(last, 0, np.concatenate([code[1:], [0]]))
-    same = (before * wide + code) * wide + after
-    found, at_gram = np.unique(same, return_inverse=True)
+    pairs, at_pair = _numbered(before * wide + code, wide**2)
+    grams, at_gram = _numbered(at_pair * wide + after, len(pairs) * wide)
+    found = pairs[grams // wide] * wide + grams % wide
     words = ["-", *names]
     made.grams = trace, at_gram
     made.gram_names = tuple(
@@ -215,6 +234,24 @@ def _structure(made: Profile, grown: Forest, place: Ints) -> None:
     known = grown.ts[order] != NO_TIME
     since_start = (grown.ts[order][known] - made.start[trace[known]]) / 1000
     made.timed["since start", "events"] = Timed(trace[known], since_start)
+
+
+def _grouped(number: Ints, many: int) -> Iterator[tuple[int, Ints]]:
+    """Yield each number from 0 to `many` - 1 that is there, with the indices of where."""
+    order = by_number(number, many)
+    values = number[order]
+    for these in np.split(order, np.flatnonzero(np.diff(values)) + 1) if len(order) else ():
+        yield int(number[these[0]]), these
+
+
+def _numbered(codes: Ints, many: int) -> tuple[Ints, Ints]:
+    """Return the different codes, which are from 0 to `many` - 1, in order; and which of them each is."""
+    if many > max(len(codes), MOST_COUNTED):
+        return np.unique(codes, return_inverse=True)
+    found = np.flatnonzero(np.bincount(codes, minlength=many))
+    place = np.zeros(many, np.int64)
+    place[found] = np.arange(len(found))
+    return found, place[codes]
 
 
 def _spans(made: Profile, store: Store, run: str, grown: Forest, place: Ints) -> None:
@@ -231,25 +268,15 @@ def _spans(made: Profile, store: Store, run: str, grown: Forest, place: Ints) ->
         answered = close[opened] >= 0
         who = np.where(answered, codes[np.maximum(close[opened], 0)], -1)
         who = np.where(who >= 0, who, codes[opened])
-        for number in np.unique(who).tolist():
-            key = f"{kind} {names[number] if number >= 0 else '?'}"
-            mine = who == number
-            _add(made, "structure", "spans per trace", key, place[grown.trace[opened[mine]]])
-            done = opened[mine & answered]
-            done = done[(grown.ts[done] != NO_TIME) & (grown.ts[close[done]] != NO_TIME)]
+        end = np.where(answered, grown.ts[np.maximum(close[opened], 0)], NO_TIME)
+        known = (grown.ts[opened] != NO_TIME) & (end != NO_TIME)
+        ms, trace = np.where(known, end - grown.ts[opened], 0) / 1000, place[grown.trace[opened]]
+        for number, these in _grouped(who + 1, len(names) + 1):
+            name = names[number - 1] if number else "?"
+            _add(made, "structure", "spans per trace", f"{kind} {name}", trace[these])
+            done = these[known[these]]
             if len(done):
-                ms = (grown.ts[close[done]] - grown.ts[done]) / 1000
-                made.timed[kind, names[number] if number >= 0 else "?"] = Timed(place[grown.trace[done]], ms)
-
-
-def _cost(made: Profile, store: Store, run: str, grown: Forest, place: Ints) -> None:
-    spent = cost_by_trace(store, run)
-    if not len(spent):
-        return
-    trace = place[_of_traces(grown, spent["trace_id"])]
-    for name in ("tokens_in", "tokens_out", "cost_micro_usd"):
-        value = pc.fill_null(spent[name].cast(pa.float64()), 0.0).to_numpy()
-        _add(made, "cost", "per trace", name, trace, value)
+                made.timed[kind, name] = Timed(trace[done], ms[done])
 
 
 def _conformance(made: Profile, store: Store, run: str, grown: Forest, place: Ints) -> None:

@@ -112,9 +112,12 @@ def _signals(store: Store, run: str | None, wanted: pa.Table | None = None) -> P
     events = store.arrow(
         """SELECT 'signals' AS family, run, id, trace_id AS group_id, type AS kind, directed_id AS actor,
                   epoch_us(ts) * 1000 AS at_ns, rowid AS row, source_id * 1000000000 + line AS place
-           FROM signals WHERE canonical AND ($run IS NULL OR run = $run) ORDER BY rowid""",
+           FROM signals WHERE canonical AND ($run IS NULL OR run = $run)""",
         {"run": run},
     ).cast(COLUMNS)
+    rows = events["row"].to_numpy()
+    if (np.diff(rows) < 0).any():  # DuckDB keeps the order of the table where it can, and asked for it sorts all texts
+        events = events.take(pa.array(np.argsort(rows)))
     if wanted is not None:
         events = events.filter(pc.is_in(events["row"], wanted["row"].combine_chunks()))
     grown = forest(store, run)
@@ -131,17 +134,19 @@ def _signals(store: Store, run: str | None, wanted: pa.Table | None = None) -> P
     linked = (up >= 0) & (where >= 0)
     linked &= where[np.maximum(up, 0)] >= 0
     child, parent = where[linked], where[up[linked]]
-    targets = store.arrow(
-        """SELECT c.rowid AS child, p.rowid AS parent FROM signals c
-           JOIN signals p ON p.canonical AND p.run = c.run AND p.id = c.payload ->> '$.target_event_id'
-           WHERE c.canonical AND c.type = 'CRITIQUE' AND ($run IS NULL OR c.run = $run) AND p.id <> c.id""",
-        {"run": run},
-    )
-    child, parent = _with_pairs(rows, child, parent, targets)
+    if grown.of_type("CRITIQUE").any():
+        child, parent = _with_pairs(rows, child, parent, store.arrow(_TARGETS, {"run": run}))
     notes = _odd(grown, where) + _refused(store, run)
     if wanted is None:
         notes += _open(store, run)
     return Part(events, pa.table({"child": child, "parent": parent}), store, notes=notes)
+
+
+_TARGETS = """
+SELECT c.rowid AS child, p.rowid AS parent FROM signals c
+JOIN signals p ON p.canonical AND p.run = c.run AND p.id = c.payload ->> '$.target_event_id'
+WHERE c.canonical AND c.type = 'CRITIQUE' AND ($run IS NULL OR c.run = $run) AND p.id <> c.id
+"""
 
 
 def _with_pairs(rows: Any, child: Any, parent: Any, pairs: pa.Table) -> tuple[Any, Any]:

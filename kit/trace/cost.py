@@ -16,30 +16,34 @@ import pyarrow as pa
 from kit.errors import ArgumentError
 from kit.store.store import Store
 
-_STATED = """
+TELLS = """(contains(meta, 'token') OR contains(meta, 'cost_micro_usd')
+    OR (type = 'FINAL' AND contains(payload, '"cost"')))"""
+"""Whether a signal may state tokens or cost: quick to see, and true of all that do."""
+
+COST = "CASE WHEN type = 'FINAL' AND json_type(payload, '$.cost') = 'OBJECT' THEN payload -> '$.cost' END AS cost"
+
+NUMBERS = """
+    TRY_CAST(coalesce(meta ->> '$.tokens.in', meta ->> '$."tokens.in"', meta ->> '$.tokens_in',
+        cost ->> '$.tokens.in', cost ->> '$."tokens.in"', cost ->> '$.tokens_in') AS BIGINT) AS tokens_in,
+    TRY_CAST(coalesce(meta ->> '$.tokens.out', meta ->> '$."tokens.out"', meta ->> '$.tokens_out',
+        cost ->> '$.tokens.out', cost ->> '$."tokens.out"', cost ->> '$.tokens_out') AS BIGINT) AS tokens_out,
+    TRY_CAST(coalesce(meta ->> '$.cost_micro_usd', cost ->> '$.cost_micro_usd', cost ->> '$.micro_usd')
+        AS BIGINT) AS cost_micro_usd"""
+"""The three numbers, of a `meta` and of the `COST` of the same signal."""
+
+_STATED = f"""
 WITH told AS (
-    SELECT run, id, trace_id, type, directed_id AS neuron, ts, meta,
-           CASE WHEN type = 'FINAL' AND json_type(payload, '$.cost') = 'OBJECT' THEN payload -> '$.cost' END AS cost
-    FROM signals
-    WHERE canonical AND ($run::VARCHAR IS NULL OR run = $run)
-      AND (contains(meta, 'token') OR contains(meta, 'cost_micro_usd')
-           OR (type = 'FINAL' AND contains(payload, '"cost"')))
+    SELECT run, id, trace_id, type, directed_id AS neuron, ts, meta, {COST}
+    FROM signals WHERE canonical AND ($run::VARCHAR IS NULL OR run = $run) AND {TELLS}
 ), stated AS (
     SELECT run, id, trace_id, type, neuron, ts,
-           coalesce(meta ->> '$.model', cost ->> '$.model') AS model,
-           TRY_CAST(coalesce(meta ->> '$.tokens.in', meta ->> '$."tokens.in"', meta ->> '$.tokens_in',
-               cost ->> '$.tokens.in', cost ->> '$."tokens.in"', cost ->> '$.tokens_in') AS BIGINT) AS tokens_in,
-           TRY_CAST(coalesce(meta ->> '$.tokens.out', meta ->> '$."tokens.out"', meta ->> '$.tokens_out',
-               cost ->> '$.tokens.out', cost ->> '$."tokens.out"', cost ->> '$.tokens_out') AS BIGINT) AS tokens_out,
-           TRY_CAST(coalesce(meta ->> '$.cost_micro_usd', cost ->> '$.cost_micro_usd', cost ->> '$.micro_usd')
-               AS BIGINT) AS cost_micro_usd,
-           cost AS final_cost
+           coalesce(meta ->> '$.model', cost ->> '$.model') AS model, {NUMBERS}, cost AS final_cost
     FROM told
 ), spent AS (
     SELECT * FROM stated
     WHERE tokens_in IS NOT NULL OR tokens_out IS NOT NULL OR cost_micro_usd IS NOT NULL OR final_cost IS NOT NULL
 )
-"""
+"""  # noqa: S608  our own texts
 
 _SUMS = """count(*) AS signals, TRY_CAST(sum(tokens_in) AS BIGINT) AS tokens_in,
        TRY_CAST(sum(tokens_out) AS BIGINT) AS tokens_out, TRY_CAST(sum(cost_micro_usd) AS BIGINT) AS cost_micro_usd
