@@ -16,7 +16,8 @@ class LineSource(Protocol):
     """Something that holds captured lines, as a mock kernel or a simulated run does.
 
     It may say more of itself: `uri`, the name of the source in the store, and `family`, what its lines are (`signals`,
-    `records`), which is else told from the first of them, and have `blocks()`, the same lines as bytes, many at once.
+    `records`), which is else told from the first of them, have `blocks()`, the same lines as bytes, many at once, and be
+    `unrepeated`: it wrote the lines itself, from dictionaries, so that nobody need look for a key that stands twice in an object.
     """
 
     def lines(self) -> Iterator[str]: ...

@@ -34,6 +34,8 @@ class Loading:
     run: str
     source_id: int
     level: Level = "loose"
+    unrepeated: bool = False
+    """Whether the writer of the lines says that no key stands twice in an object: then nobody looks for one."""
     quarantine: list[dict[str, Any]] = field(default_factory=list)
     _rows: list[dict[str, Any]] = field(default_factory=list)
     _failure: Exception | None = None
@@ -45,7 +47,7 @@ class Loading:
             self._function("doubtful", self._doubtful, place, side_effects=True) as doubtful,
             self._function("repeats", repeats, ["VARCHAR"]) as repeated,
         ):
-            statement = plain.statement(self.level, doubtful, repeated)
+            statement = plain.statement(self.level, doubtful, None if self.unrepeated else repeated)
             for batch in batches:
                 self._load_chunk(_until(chain([batch], batches), CHUNK_BYTES), batch.schema, statement)
                 self._append_examined()

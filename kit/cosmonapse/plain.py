@@ -37,12 +37,13 @@ UNREPEATED = (
 )
 
 
-def statement(level: Level, doubtful: str, repeats: str) -> str:
+def statement(level: Level, doubtful: str, repeats: str | None) -> str:
     """Return the INSERT of the lines in `incoming_lines` that are plain; it takes the run and the source number.
 
     Lines in doubt go to the SQL function named `doubtful`, which takes line, offset and text and returns false. It
     must be declared volatile: then DuckDB cannot copy the tests into its scan, where each would parse the line anew.
-    `repeats` names the SQL function that says of a JSON text whether it may repeat a key (`repeats.py`).
+    `repeats` names the SQL function that says of a JSON text whether it may repeat a key (`repeats.py`); None where that is
+    known not to be.
     """
     always = " AND ".join([*_always(repeats), *_level(level)])
     return f"""
@@ -92,7 +93,7 @@ def _general() -> Sequence[str]:
     )
 
 
-def _always(repeats: str) -> Sequence[str]:
+def _always(repeats: str | None) -> Sequence[str]:
     types = "|".join(SignalType.__members__)
     return (
         "(j.v = '1' OR starts_with(j.v, '1.'))",
@@ -109,6 +110,12 @@ def _always(repeats: str) -> Sequence[str]:
         "starts_with(meta, '{')",
         f"NOT regexp_matches(payload, '{NONFINITE}')",
         f"(meta = '{{}}' OR NOT regexp_matches(meta, '{NONFINITE}'))",
+        *(() if repeats is None else _unrepeated(repeats)),
+    )
+
+
+def _unrepeated(repeats: str) -> Sequence[str]:
+    return (
         f"CASE WHEN {repeats}(payload) THEN {UNREPEATED.format(json='payload')} ELSE true END",
         f"CASE WHEN meta = '{{}}' THEN true WHEN {repeats}(meta) THEN {UNREPEATED.format(json='meta')} ELSE true END",
     )

@@ -18,7 +18,7 @@ from kit.cosmonapse.examine import Refusal
 from kit.cosmonapse.journal import ROWS
 from kit.cosmonapse.load import Loading
 from kit.cosmonapse.wire import Level
-from kit.io.lines import Rejected
+from kit.io.lines import LineReader, Rejected
 from kit.io.recordings import DocumentReader, SegmentReader
 from kit.store import identity
 from kit.store.store import append_rows
@@ -96,7 +96,8 @@ class Family:
 
 
 def _signals(load: Load, source_id: int, reader: EntryReader, level: Level) -> list[Row]:
-    loading = Loading(load.connection, load.run, source_id, level)
+    unrepeated = isinstance(reader, LineReader) and reader.unrepeated
+    loading = Loading(load.connection, load.run, source_id, level, unrepeated)
     loading.load(reader.batches())
     return loading.quarantine
 

@@ -35,6 +35,8 @@ class Input:
     """Address of a database server; there is nothing to `open` then."""
     family: str | None = None
     """What its lines are, where the source says so itself."""
+    unrepeated: bool = False
+    """Whether the source says that no key stands twice in an object."""
 
     @property
     def lasting(self) -> bool:
@@ -58,7 +60,8 @@ def inputs(source: Any) -> list[Input]:
     if isinstance(source, LineSource):
         uri = getattr(source, "uri", f"<{type(source).__name__}>")
         lines = getattr(source, "blocks", source.lines)  # many lines at once, where it can
-        return [Input(uri, lambda: Lines(iter(lines())), family=getattr(source, "family", None))]
+        unrepeated = getattr(source, "unrepeated", False)
+        return [Input(uri, lambda: Lines(iter(lines())), family=getattr(source, "family", None), unrepeated=unrepeated)]
     if isinstance(source, ArrowStream):
         return [Input("<table>", lambda: io.BytesIO(), table=source)]
     if hasattr(source, "read"):

@@ -53,6 +53,8 @@ class LineReader:
     position: int = 0
     block_bytes: int = BLOCK_BYTES
     max_line_bytes: int = MAX_LINE_BYTES
+    unrepeated: bool = False
+    """Whether who wrote the lines says that no key stands twice in an object of them."""
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
     skipped: int = 0
     rejected: list[Rejected] = field(default_factory=list)

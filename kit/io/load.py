@@ -296,4 +296,4 @@ def _reader(stream: Peekable, item: Input, what: Kind) -> EntryReader:
         return PageReader(stream, whole=what.container == "document")
     if what.container in ("tar", "folder"):
         return MemberReader(stream, item.folder)
-    return LineReader(stream)
+    return LineReader(stream, unrepeated=item.unrepeated)

@@ -64,6 +64,11 @@ class RunReport:
 class Run:
     """What a simulation made. `study.load(run, run="before")` gives the tables that a capture would."""
 
+    unrepeated = True
+    """Its lines are written from dictionaries, in which no key stands twice, and `load` does not look for that.
+
+    A dictionary with the keys 1 and "1" is written with the key "1" twice; such a row has no flag `duplicate_keys` then."""
+
     def __init__(self, namespace: "Namespace") -> None:
         self.name = namespace.name
         self.seed = namespace.seed
