@@ -7,9 +7,9 @@ import { button, element, frame, put } from "./view.js";
 import { count, indented, summaryOf, widthOf } from "./cells.js";
 
 const ROW = 24;
-const PAGE = 40;
+const PAGE = 20;
 const TALLEST = 8e6;
-const KEPT_PAGES = 60;
+const KEPT_PAGES = 120;
 
 export function render({ model, el }) {
   const view = frame(model, el, "table");
@@ -20,7 +20,7 @@ export function render({ model, el }) {
   let top = 0; // the row at the upper edge, with a fraction
   let active = { row: 0, column: 0 };
   let pages = new Map();
-  const wanted = new Set();
+  let asking = false;
   const times = []; // from asking for a page to its rows being drawn, in ms
 
   // Parts
@@ -70,7 +70,7 @@ export function render({ model, el }) {
   async function renew(first) {
     const mine = ++version;
     pages = new Map();
-    wanted.clear();
+    asking = false;
     drawChips();
     drawHead();
     const big = total > 200000 || first;
@@ -105,38 +105,47 @@ export function render({ model, el }) {
     view.say(`${part}${chosen ? `, ${count(chosen)} selected` : ""}. Row ${shown ? count(Math.floor(top) + 1) : 0}`);
   }
 
-  function pageOf(row) {
-    return source.live ? pages.get(Math.floor(row / PAGE)) : pages.get(0);
-  }
+  const numberOf = (row) => (source.live ? Math.floor(row / PAGE) : 0);
 
+  /** The frame that holds a row, and where in it. Pages that came with one answer share its frame. */
   function rowAt(row) {
-    const page = pageOf(row);
-    const at = source.live ? row % PAGE : row;
-    return page && at < page.rows ? { page, at } : null;
+    const page = pages.get(numberOf(row));
+    return page && row - page.first < page.frame.rows ? { page: page.frame, at: row - page.first } : null;
   }
 
-  /** Ask for the pages that are missing; one at a time, so that the last wish is never behind a queue of old ones. */
+  /** The numbers of the pages from one row to another that are missing, from the first to the last of them. */
+  function missing(from, to) {
+    const numbers = [];
+    for (let number = numberOf(Math.max(from, 0)); number <= numberOf(Math.min(to, shown - 1)); number++)
+      if (!pages.has(number)) numbers.push(number);
+    return numbers.length ? [numbers[0], numbers.at(-1)] : null;
+  }
+
+  /**
+   * Ask for what is looked at and missing, else for what lies beside it. One question at a time, so that the last wish is never
+   * behind a queue of old ones; and all pages that are looked at in one, since each question is a way to the kernel and back.
+   */
   async function fetch() {
-    if (wanted.size || !shown) return;
+    if (asking || !shown) return;
     const [from, to] = [Math.floor(top), Math.min(Math.floor(top) + lines(), shown - 1)];
-    const near = source.live ? [from, to, to + PAGE, from - PAGE] : [0];
-    const missing = near.find((row) => row >= 0 && row < shown && !pageOf(row));
-    if (missing === undefined) return;
-    const number = source.live ? Math.floor(missing / PAGE) : 0;
-    const [mine, begun, seen] = [version, performance.now(), missing === from || missing === to];
-    wanted.add(number);
+    const looked = missing(from, to);
+    const wanted = looked ?? missing(to + 1, to + PAGE) ?? missing(from - PAGE, from - 1);
+    if (!wanted) return;
+    const [[low, high], mine, begun] = [wanted, version, performance.now()];
+    asking = true;
     try {
-      const found = await ask("page", { first: number * PAGE, count: PAGE });
+      const first = low * PAGE;
+      const found = await ask("page", { first, count: (high - low + 1) * PAGE });
       if (mine !== version) return;
-      pages.set(number, found);
+      for (let number = low; number <= high; number++) pages.set(number, { frame: found, first });
       while (pages.size > KEPT_PAGES) pages.delete(pages.keys().next().value);
       draw();
-      if (seen) times.push(performance.now() - begun);
+      if (looked) times.push(performance.now() - begun);
     } catch (error) {
       if (mine === version) failed(error);
       return;
     } finally {
-      if (mine === version) wanted.delete(number);
+      if (mine === version) asking = false;
     }
     fetch();
   }
@@ -145,7 +154,7 @@ export function render({ model, el }) {
     if (!source.live) return;
     for (const column of columns) {
       // Rows that are looked at go before summaries.
-      while (wanted.size) await new Promise((go) => setTimeout(go, 30));
+      while (asking) await new Promise((go) => setTimeout(go, 30));
       if (mine !== version) return;
       try {
         const found = await ask("summary", { column: column.name });
