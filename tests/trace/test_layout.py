@@ -1,6 +1,5 @@
 """The layered layout: edges lead down, nothing overlaps, and long or wide graphs are quick."""
 
-
 import networkx as nx
 import numpy as np
 import pytest
