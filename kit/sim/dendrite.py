@@ -8,7 +8,7 @@ from kit.errors import ArgumentError
 from kit.sim.asking import Asking
 from kit.sim.axon import Axon, EffectorBinding, EngramBinding
 from kit.sim.dispatching import Dispatching
-from kit.sim.duration import microseconds
+from kit.sim.duration import Duration, microseconds
 from kit.sim.effector import Effector, ToolOutcome
 from kit.sim.emitters import Emitters
 from kit.sim.engram import Engram, ImprintReceipt, RecallResult
@@ -138,7 +138,7 @@ class Dendrite(Registration, Dispatching, Emitters, Asking, Serving):
         """Do what `start` does, at once."""
         if self.place:
             return
-        self.down = False
+        self.down = self.draining = False
         self.place = self.synapse.enter(self)
         self.settle()
         for axon in self.axons.values():
@@ -162,7 +162,17 @@ class Dendrite(Registration, Dispatching, Emitters, Asking, Serving):
         for function in self._connects:
             self.call(function)
 
-    async def stop(self, reason: str | None = None, *, drain: "float | str | None" = None) -> None:
+    async def drain(self, within: Duration = "60s", reason: str | None = "drained") -> None:
+        """Take no new task, say so with heartbeats of the status `draining`, finish what is under way, and go.
+
+        What is not through within `within` ends without a reply, as in `stop`.
+        """
+        if self.place:
+            self.draining = True
+            self.tell_alive()
+            await self.stop(reason, drain=within)
+
+    async def stop(self, reason: str | None = None, *, drain: Duration | None = None) -> None:
         """Go: what is under way ends without a reply, unless it is through within `drain`; every Axon deregisters."""
         if not self.place:
             return

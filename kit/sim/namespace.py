@@ -21,6 +21,7 @@ from kit.cosmonapse.registry import MemoryRegistryStore, NeuronRecord, RegistryS
 from kit.errors import ArgumentError, KernelError
 from kit.sim.arrival import Arrivals, Caller
 from kit.sim.axon import Axon, NeuronFunction, several
+from kit.sim.delivery import at_once
 from kit.sim.dendrite import Dendrite
 from kit.sim.distribution import Distribution
 from kit.sim.duration import START_US, Duration, microseconds
@@ -58,6 +59,7 @@ class Namespace:
         seed: int | str = 0,
         fidelity: Fidelity = "sdk",
         latency: Distribution | None = None,
+        delivery: str = "memory",
         heartbeat: Duration = "30s",
         stamp_us: tuple[int, int] = STEPS_US,
         keep: bool = True,
@@ -71,6 +73,7 @@ class Namespace:
             seed=seed,
             fidelity=fidelity,
             latency=latency,
+            delivery=delivery,
             stamp_us=stamp_us,
             tape=Tape(keep=keep, spill_rows=spill_rows),
             recording=held(recording),
@@ -94,6 +97,8 @@ class Namespace:
     def _node(self, name: str, **options: Any) -> Dendrite:
         found = self.dendrites.get(name)
         if found is None:
+            if options.get("max_in_flight") is None:
+                options["max_in_flight"] = at_once(self.synapse.delivery)
             found = self.dendrites[name] = Dendrite(
                 synapse=self.synapse, namespace=self.name, dendrite_id=name, heartbeat_s=self.heartbeat_s, **options
             )
@@ -226,6 +231,24 @@ class Namespace:
         if self._started:
             caller.begin()
         return caller
+
+    def drain(
+        self, name: str, *, at: Duration | None = None, within: Duration = "60s", reason: str | None = "drained"
+    ) -> None:
+        """Let a neuron, or a whole Dendrite, take no new task, finish what it has, and deregister: from `at` on, or now.
+
+        Its registry entry has the status `draining` meanwhile. `at` counts from the start; what is not through within `within`
+        ends without a reply. Raises ArgumentError for a name that is not there, or a time that has passed.
+        """
+        node = self.dendrites.get(name) or next((one for one in self.dendrites.values() if name in one.axons), None)
+        if node is None:
+            raise ArgumentError(f"nobody is called {name!r}: there are {', '.join(sorted(self.axons))}")
+        microseconds(within)
+        kernel = self.synapse.kernel
+        wait = 0 if at is None else START_US + microseconds(at) - kernel.now
+        if wait < 0:
+            raise ArgumentError(f"at={at!r} has passed: it is {self.now_s:g} s")
+        kernel.call(wait, lambda: self.synapse.spawn(node.drain(within, reason), f"drain {name}"))
 
     # Time
 

@@ -39,6 +39,8 @@ class Node:
         self.place = 0
         """Its place in the order of starting; 0 before the start."""
         self.down = False
+        self.draining = False
+        """Whether it takes no new task, and goes when it is through with those it has."""
         """True while it is crashed: it neither sends nor receives."""
         self.regular = False
         """True while it simply takes what comes: started, and not down, paused or slow. `settle` keeps it."""

@@ -63,29 +63,33 @@ class Registration(Hooks):
         self.synapse.kernel.call(self.heartbeat_us, self._beat, place)
         if getattr(self, "held", None) is not None:
             return
+        self.tell_alive()
+        if self.registry_store is not None:
+            self._sweep(self.registry_store)
+        self.refreshed("heartbeat")
+
+    def tell_alive(self) -> None:
+        """Publish a HEARTBEAT of each Axon, and note it in the own registry."""
+        status = "draining" if self.draining else "ok"
         for axon in self.axons.values():
-            if self.reregister_on_heartbeat:
+            if self.reregister_on_heartbeat and not self.draining:
                 self.register(axon, stored=False)
             self.synapse.send(
                 self,
                 "HEARTBEAT",
-                {"status": "ok"},
+                {"status": status},
                 None,
                 None,
                 axon.neuron_id,
                 None,
                 (),
                 None,
-                '{"status":"ok"}',
+                f'{{"status":"{status}"}}',
             )
             if self.registry_store is not None:
-                self._take(
-                    self.registry_store,
-                    self.registry_store.touch_heartbeat(axon.neuron_id, moment(self.synapse.kernel.now)),
-                )
-        if self.registry_store is not None:
-            self._sweep(self.registry_store)
-        self.refreshed("heartbeat")
+                told = status if self.draining else None
+                now = moment(self.synapse.kernel.now)
+                self._take(self.registry_store, self.registry_store.touch_heartbeat(axon.neuron_id, now, told))
 
     def _sweep(self, store: RegistryStore) -> None:
         """Mark who was silent for too long as deregistered, in the registry alone: nothing is published."""

@@ -99,6 +99,7 @@ class Scenario:
     setup: tuple[str, ...] = ()
     heartbeat: Duration = "30s"
     latency: Distribution | None = None
+    delivery: str = "memory"
     fidelity: Fidelity = "sdk"
     stamp_us: tuple[int, int] = STEPS_US
     about: str = ""
@@ -119,6 +120,7 @@ class Scenario:
             seed=seed,
             fidelity=self.fidelity,
             latency=self.latency,
+            delivery=self.delivery,
             heartbeat=self.heartbeat,
             stamp_us=self.stamp_us,
             **options,

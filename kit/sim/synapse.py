@@ -21,6 +21,7 @@ from kit.errors import ArgumentError, KernelError
 from kit.kernel import Kernel, Port, Process
 from kit.kernel.event import Sleep
 from kit.sim.collector import seldom_collected
+from kit.sim.delivery import checked, lost
 from kit.sim.distribution import Distribution
 from kit.sim.duration import START_US, Duration, microseconds
 from kit.sim.envelope import Envelope, Json
@@ -49,8 +50,10 @@ class Synapse:
 
     `fidelity` is `sdk` for what the published package does, `spec` for what its documents say (docs/simulation.md).
     `latency` delays each delivery, drawn per link and in order on it; `stamp_us` is the least and the most that
-    stamping a signal takes. All that is random comes from `seed`, a stream per purpose. What is awaited of the real
-    world is in `recording` afterwards; a `recording` that is given answers in its place.
+    stamping a signal takes. `delivery` is the bus that is simulated: `memory`, or `dev`, which loses what is longer than
+    64 KiB, or `nats`, `kafka`, whose Dendrites handle one delivery of a subscription after the other. All that is random
+    comes from `seed`, a stream per purpose. What is awaited of the real world is in `recording` afterwards; a `recording`
+    that is given answers in its place.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Synapse:
         seed: int | str = 0,
         fidelity: Fidelity = "sdk",
         latency: Distribution | None = None,
+        delivery: str = "memory",
         stamp_us: tuple[int, int] = STEPS_US,
         tape: Tape | None = None,
         recording: Recording | None = None,
@@ -69,6 +73,7 @@ class Synapse:
             raise ArgumentError(f"stamp_us {stamp_us!r}: give the least and the most, from 1 microsecond on")
         self.seed = seed
         self.fidelity = fidelity
+        self.delivery = checked(delivery)
         self.stamp_us = stamp_us
         self.kernel = kernel = Kernel(seed=seed, start=START_US)
         self.tape = Tape() if tape is None else tape
@@ -324,6 +329,9 @@ class Synapse:
     def _publish(self, envelope: Envelope, delay: int) -> None:
         if envelope.sender.down:
             return
+        if self.delivery == "dev" and (error := lost(envelope, self._namespace or "default")) is not None:
+            self.errors.append((envelope.sender.dendrite_id, error))
+            return
         rows = self.tape.rows
         rows.append(envelope)
         if len(rows) >= BATCH:
@@ -402,7 +410,8 @@ class Synapse:
             self._found[key] = [
                 node
                 for node in self._nodes
-                if any(axon.neuron_kind == kind if kind else axon.catch_all for axon in node.axons.values())
+                if not node.draining
+                and any(axon.neuron_kind == kind if kind else axon.catch_all for axon in node.axons.values())
             ]
         return self._found[key]
 
@@ -411,7 +420,9 @@ class Synapse:
         key = ("bidders", frozenset(envelope.payload.get("capabilities") or ()))
         if key not in self._found:
             self._found[key] = [
-                node for node in self._nodes if node.auto_bid and node.axon_for(key[1], routed=False) is not None
+                node
+                for node in self._nodes
+                if node.auto_bid and not node.draining and node.axon_for(key[1], routed=False) is not None
             ]
         return self._found[key]
 
