@@ -5,6 +5,7 @@ try a fifth of their examples, the same ones on each run; KIT_THOROUGH=1, which 
 """
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 os.environ["TZ"] = "America/St_Johns"
 os.environ["MPLBACKEND"] = "Agg"
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As in what a shell runs in the background: tests that press Ctrl-C would wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(time, "tzset"):
     time.tzset()
 
