@@ -43,6 +43,8 @@ class Fault:
     `every` and `for_` may be distributions: then the fault is drawn. `target` is a Dendrite, Engram or Effector,
     `p` the share of deliveries that it hits, `by` how much later, slower or further ahead. `sender`, `receiver` and
     `types` say which deliveries; `groups` are the sides of a partition, those named in none stay in touch with all.
+    `armed` is the chance that it is there at all, drawn once a run: of the runs of a sweep some have the fault, and in these
+    it strikes with `p`.
     """
 
     kind: Kind
@@ -57,10 +59,13 @@ class Fault:
     receiver: str | None = None
     types: tuple[str, ...] = ()
     groups: tuple[tuple[str, ...], ...] = ()
+    armed: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.p <= 1:
             raise ArgumentError(f"{self.kind}: p={self.p!r} is no probability, from 0 to 1")
+        if not 0 <= self.armed <= 1:
+            raise ArgumentError(f"{self.kind}: armed={self.armed!r} is no probability, from 0 to 1")
         if self.every is not None and self.for_ is None:
             raise ArgumentError(f"{self.kind}: every= needs for_=, or the first would never end")
         microseconds(self.at)
@@ -180,6 +185,9 @@ class Faults:
     def _plan(self, fault: Fault) -> None:
         number = self._names[fault.name] = self._names.get(fault.name, 0) + 1
         rng = self._synapse.random(f"faults/{fault.name}/{number}")
+        # From a stream of its own: what an armed fault does is the same whatever its chance was.
+        if fault.armed < 1 and self._synapse.random(f"faults/{fault.name}/{number}/armed").random() >= fault.armed:
+            return
         self._synapse.kernel.call(microseconds(fault.at), self._occur, fault, rng)
 
     def _occur(self, fault: Fault, rng: random.Random) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 import kit
 from kit import sim
+from kit.errors import ArgumentError
 from kit.sim import Namespace
 
 
@@ -213,3 +214,22 @@ def test_the_registry_notices_who_fell_silent() -> None:
     ns.start()
     ns.advance("40s")
     assert {record.neuron_id: record.status for record in ns.registry()}["a"] == "deregistered"
+
+
+def test_an_armed_fault_is_there_in_a_share_of_the_runs_and_then_does_the_same() -> None:
+    def hits(seed: int, armed: float) -> tuple[str, int]:
+        ns = kit.Namespace("lab", seed=seed)
+        ns.model("coder", capabilities=["code"], service=sim.constant(ms=5))
+        ns.arrivals(name="work", every="100ms", capabilities=["code"], timeout="1s")
+        ns.faults.drop(0.5, receiver="coder", types=("TASK",), armed=armed)
+        run = ns.run(until="5s")
+        return run.digest, len(ns.faults.happened)
+
+    always = {seed: hits(seed, 1.0) for seed in range(20)}
+    sometimes = {seed: hits(seed, 0.5) for seed in range(20)}
+    never = {seed: hits(seed, 0.0) for seed in range(20)}
+    there = [seed for seed, (_, happened) in sometimes.items() if happened]
+    assert 4 <= len(there) <= 16
+    assert all(sometimes[seed] == (always if seed in there else never)[seed] for seed in range(20))
+    with pytest.raises(ArgumentError, match="armed=2"):
+        sim.Fault("drop", armed=2)
