@@ -194,7 +194,7 @@ def _warm(path: Path) -> None:
 
 
 def _touch() -> None:
-    assert len(b"\1" * TOUCHED_BYTES) == TOUCHED_BYTES
+    bytes(b"\1" * TOUCHED_BYTES)  # written, and given back
 
 
 def main() -> None:

@@ -26,9 +26,9 @@ NAMED = 6
 """Activities of a variant that its name shows."""
 SPENT = ("tokens_in", "tokens_out", "cost_micro_usd")
 VARIANTS = 100
+"""The most frequent variants, which are compared one by one."""
 MOST_COUNTED = 1 << 16
 """Codes up to which all are counted, whether they are there or not."""
-"""The most frequent variants, which are compared one by one."""
 
 GAPS = (
     (("missing_parent",), "signals whose cause is not in the capture have no edge"),

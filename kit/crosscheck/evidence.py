@@ -168,21 +168,24 @@ class Evidence:
 
     def suspect(self, log: LogEntry) -> bool:
         """Whether what was said speaks against the mapping from UTC to a log's clock."""
-        doubted = {found.clock for found in self.residuals if found.suspect}
-        return bool(doubted) and self.utc is not None and self.utc.of(self.paths, log.clock).clock in doubted
+        return (
+            bool(self._doubted) and self.utc is not None and self.utc.of(self.paths, log.clock).clock in self._doubted
+        )
+
+    @cached_property
+    def _doubted(self) -> set[ClockName]:
+        return {found.clock for found in self.residuals if found.suspect}
 
     @cached_property
     def without_utc(self) -> Mapping[ClockName, LogEntry]:
         """The clocks of cited logs that have no UTC while others have it, each with such a log."""
-        found: dict[ClockName, LogEntry] = {}
+        cited: dict[ClockName, tuple[LogEntry, int]] = {}
         for result in self.results if self.utc is not None else []:
             log = None if result.cited is None else self.log(result.cited)
             told_ns = result.result_ns if result.call_ns is None else result.call_ns
-            if log is None or told_ns is None or log.clock in found:
-                continue
-            if self.on_clock(told_ns, log) is None:
-                found[log.clock] = log
-        return found
+            if log is not None and told_ns is not None:
+                cited.setdefault(log.clock, (log, told_ns))
+        return {clock: log for clock, (log, told_ns) in cited.items() if self.on_clock(told_ns, log) is None}
 
     def on_clock(self, utc_ns: int, log: LogEntry) -> tuple[int, int] | None:
         """Return a time as an instant of a log's clock with its uncertainty, None where that is not known."""
@@ -249,7 +252,7 @@ class Evidence:
 
     def shows_the_same(self, log: LogEntry, other: LogEntry) -> bool:
         """Whether two logs are one, or of one camera: its pictures, and what detectors found in them."""
-        return not self._of_camera(log).isdisjoint(self._of_camera(other))
+        return log.log_id == other.log_id or not self._of_camera(log).isdisjoint(self._of_camera(other))
 
     def _of_camera(self, log: LogEntry) -> set[str]:
         """Return a log's id, and of a detection log those of the cameras that its detector looks through."""

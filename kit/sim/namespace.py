@@ -21,7 +21,7 @@ from kit.cosmonapse.registry import MemoryRegistryStore, NeuronRecord, RegistryS
 from kit.errors import ArgumentError, KernelError
 from kit.sim.arrival import Arrivals, Caller
 from kit.sim.axon import Axon, NeuronFunction, several
-from kit.sim.delivery import at_once
+from kit.sim.delivery import Delivery, at_once
 from kit.sim.dendrite import Dendrite
 from kit.sim.distribution import Distribution
 from kit.sim.duration import START_US, Duration, microseconds
@@ -59,7 +59,7 @@ class Namespace:
         seed: int | str = 0,
         fidelity: Fidelity = "sdk",
         latency: Distribution | None = None,
-        delivery: str = "memory",
+        delivery: Delivery = "memory",
         heartbeat: Duration = "30s",
         stamp_us: tuple[int, int] = STEPS_US,
         keep: bool = True,
@@ -238,8 +238,10 @@ class Namespace:
         """Let a neuron, or a whole Dendrite, take no new task, finish what it has, and deregister: from `at` on, or now.
 
         Its registry entry has the status `draining` meanwhile. `at` counts from the start; what is not through within `within`
-        ends without a reply. Raises ArgumentError for a name that is not there, or a time that has passed.
+        ends without a reply. It is no part of a scenario, nor of a control log. Raises ArgumentError for a name that is not
+        there, or a time that has passed.
         """
+        self._check_open()
         node = self.dendrites.get(name) or next((one for one in self.dendrites.values() if name in one.axons), None)
         if node is None:
             raise ArgumentError(f"nobody is called {name!r}: there are {', '.join(sorted(self.axons))}")

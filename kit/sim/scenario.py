@@ -19,6 +19,7 @@ from typing import Any
 
 from kit.errors import ArgumentError
 from kit.sim.arrival import Arrivals
+from kit.sim.delivery import Delivery
 from kit.sim.distribution import Distribution
 from kit.sim.duration import Duration, microseconds
 from kit.sim.faults import Fault
@@ -99,7 +100,7 @@ class Scenario:
     setup: tuple[str, ...] = ()
     heartbeat: Duration = "30s"
     latency: Distribution | None = None
-    delivery: str = "memory"
+    delivery: Delivery = "memory"
     fidelity: Fidelity = "sdk"
     stamp_us: tuple[int, int] = STEPS_US
     about: str = ""

@@ -21,7 +21,7 @@ from kit.errors import ArgumentError, KernelError
 from kit.kernel import Kernel, Port, Process
 from kit.kernel.event import Sleep
 from kit.sim.collector import seldom_collected
-from kit.sim.delivery import checked, lost
+from kit.sim.delivery import LINE_BYTES, Delivery, checked, frame_bytes, lost
 from kit.sim.distribution import Distribution
 from kit.sim.duration import START_US, Duration, microseconds
 from kit.sim.envelope import Envelope, Json
@@ -62,7 +62,7 @@ class Synapse:
         seed: int | str = 0,
         fidelity: Fidelity = "sdk",
         latency: Distribution | None = None,
-        delivery: str = "memory",
+        delivery: Delivery = "memory",
         stamp_us: tuple[int, int] = STEPS_US,
         tape: Tape | None = None,
         recording: Recording | None = None,
@@ -329,14 +329,23 @@ class Synapse:
     def _publish(self, envelope: Envelope, delay: int) -> None:
         if envelope.sender.down:
             return
-        if self.delivery == "dev" and (error := lost(envelope, self._namespace or "default")) is not None:
-            self.errors.append((envelope.sender.dendrite_id, error))
+        size = frame_bytes(envelope, envelope.sender.namespace) if self.delivery == "dev" else 0
+        if size > LINE_BYTES:
+            self._lose(envelope, size)
             return
         rows = self.tape.rows
         rows.append(envelope)
         if len(rows) >= BATCH:
             self.tape.seal()
-        self._delivery.send(delay, envelope)
+        if not (size and self._lose(envelope, size)):
+            self._delivery.send(delay, envelope)
+
+    def _lose(self, envelope: Envelope, size: int) -> bool:
+        """Note a signal that the dev bus loses; whether it does."""
+        error = lost(envelope, size)
+        if error is not None:
+            self.errors.append((envelope.sender.dendrite_id, error))
+        return error is not None
 
     # Receiving
 

@@ -2,15 +2,12 @@
 
 import asyncio
 import json
-import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dev_bus
 import pytest
 
 import kit
@@ -155,59 +152,15 @@ def test_streams_of_a_cluster_carry_what_is_played() -> None:
 # A live bus
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="module")
 def synapse() -> Iterator[int]:
-    """The dev synapse of the published package, as its command line starts it."""
-    port = free_port()
-    command = str(Path(sys.executable).with_name("cosmo"))
-    server = subprocess.Popen(
-        [command, "synapse", "start", "memory", "--namespace=lab", f"--port={port}", "--quiet"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
+    with dev_bus.running() as port:
         yield port
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-class Tap:
-    """Listens on a bus, as spec/cosmonapse.md 7 has it, and keeps the frames."""
-
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=20)
-        self._lines = self._socket.makefile("rb")
-        assert json.loads(self._lines.readline())["op"] == "welcome"
-        self._send({"op": "sub", "sub_id": "t1", "subject": "cosmonapse.lab.>", "queue_group": None})
-        self._send({"op": "ping"})
-        assert json.loads(self._lines.readline())["op"] == "pong"
-
-    def _send(self, message: dict[str, Any]) -> None:
-        self._socket.sendall(json.dumps(message).encode() + b"\n")
-
-    def take(self, count: int) -> list[dict[str, Any]]:
-        return [json.loads(self._lines.readline()) for _ in range(count)]
-
-    def close(self) -> None:
-        self._lines.close()
-        self._socket.close()
 
 
 @pytest.mark.servers
 def test_a_live_bus_carries_the_captured_bytes_in_order(desk: Study, synapse: int) -> None:
-    tap = Tap(synapse)
+    tap = dev_bus.Tap(synapse)
     with Player(desk, sink=Bus(f"cosmo://127.0.0.1:{synapse}", namespace="lab"), rate=FAST) as player:
         player.run()
         assert player.sink.published == 1037 and player.sink.skipped == 0
@@ -277,4 +230,4 @@ def test_a_bus_elsewhere_is_refused_and_a_missing_one_is_said() -> None:
     with pytest.raises(ArgumentError, match="not on this machine"):
         Bus("cosmo://10.0.0.8:7070")
     with pytest.raises(TransportError, match="cosmo synapse start memory"):
-        Bus(f"cosmo://127.0.0.1:{free_port()}")
+        Bus(f"cosmo://127.0.0.1:{dev_bus.free_port()}")
