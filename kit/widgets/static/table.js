@@ -10,6 +10,7 @@ const ROW = 24;
 const PAGE = 20;
 const TALLEST = 8e6;
 const KEPT_PAGES = 120;
+const MOST_PAGES = 50; // in one question: the kernel gives no more rows at once
 
 export function render({ model, el }) {
   const view = frame(model, el, "table");
@@ -113,12 +114,12 @@ export function render({ model, el }) {
     return page && row - page.first < page.frame.rows ? { page: page.frame, at: row - page.first } : null;
   }
 
-  /** The numbers of the pages from one row to another that are missing, from the first to the last of them. */
+  /** The first and the last number of the pages from one row to another that are missing, as far as one question goes. */
   function missing(from, to) {
     const numbers = [];
     for (let number = numberOf(Math.max(from, 0)); number <= numberOf(Math.min(to, shown - 1)); number++)
       if (!pages.has(number)) numbers.push(number);
-    return numbers.length ? [numbers[0], numbers.at(-1)] : null;
+    return numbers.length ? [numbers[0], Math.min(numbers.at(-1), numbers[0] + MOST_PAGES - 1)] : null;
   }
 
   /**
