@@ -34,12 +34,27 @@ from kit.sim.command import (
 from kit.sim.dispatching import SELECTIONS
 from kit.sim.duration import microseconds
 from kit.sim.faults import OF_DELIVERIES, Fault
+from kit.widgets.form import FormButton, TaskButton, fill_in
 
 EVERYBODY = "everybody"
 NO_BREAK = "no signal"
 SPEEDS: tuple[tuple[str, float | None], ...] = (("real time x1", 1.0), ("x10", 10.0), ("max", None))
 WAYS = ("to a neuron", "by capability", *(f"offer, {word}" for word in SELECTIONS))
 WITH_BY = ("slow", "skew", "delay", "reorder")
+FORMS: dict[str, tuple[str, ...]] = {
+    "step": ("unit",),
+    "step n": ("count", "unit"),
+    "run until": ("time",),
+    "dispatch": ("way", "whom", "input"),
+    "answer": ("question", "reply"),
+    "grant": ("question",),
+    "deny": ("question", "reply"),
+    "inject": ("fault", "target", "lasts", "by", "share"),
+    "stop": ("trace", "rollback"),
+    "set rate": ("stream", "rate"),
+    "set workers": ("neuron", "workers"),
+}
+"""Fields that a button goes with, each behind those that its choices hang on."""
 Choice = tuple[tuple[str, str], ...]
 """Labels and values of a dropdown."""
 FaultMaker = Callable[..., Fault]
@@ -64,17 +79,13 @@ def _wide(width: str, **more: Any) -> ipywidgets.Layout:
     return ipywidgets.Layout(width=width, **more)
 
 
-def _button(text: str, tooltip: str, width: str = "auto") -> Any:
-    return ipywidgets.Button(description=text, tooltip=tooltip, layout=_wide(width))
-
-
 class Controls:
-    """All controls of a panel by name; `changed(name)` of the panel is called when one is used."""
+    """All controls of a panel by name; `used(name, fields)` of the panel is called when one is used."""
 
-    def __init__(self, used: Callable[[str], object]) -> None:
+    def __init__(self, used: Callable[..., object]) -> None:
         named = {"style": {"description_width": "initial"}}
         drop = ipywidgets.Dropdown
-        # Sent when it is left, in one piece: while letters are under way one by one, a click could overtake the last.
+        # Sent when it is left, in one piece.
         text = partial(ipywidgets.Text, continuous_update=False)
         self.play = ipywidgets.ToggleButton(description="Play", tooltip="Go on, and stand still", layout=_wide("92px"))
         self.speed = drop(description="Speed", options=SPEEDS, value=10.0, layout=_wide("170px"), **named)
@@ -120,22 +131,29 @@ class Controls:
         self.workers = ipywidgets.BoundedIntText(
             description="workers, 0 for any", value=1, min=0, max=1000, layout=_wide("190px"), **named
         )
-        self.buttons: dict[str, Any] = {
-            "step": _button("Step", "Go on by one signal or event"),
-            "step n": _button("Step N", "Go on by N signals or events"),
-            "next": _button("Next break or fault", "Go on to the next breakpoint, or to where a fault begins or ends"),
-            "run until": _button("Run until", "Go on to a virtual time since the start"),
-            "dispatch": _button("Dispatch", "Send this task"),
-            "answer": _button("Answer", "Answer the question"),
-            "grant": _button("Grant", "Give the permission"),
-            "deny": _button("Deny", "Refuse the permission"),
-            "inject": _button("Inject", "Let this fault begin"),
-            "stop": _button("Stop trace", "Send a STOP for this trace"),
-            "set rate": _button("Set rate", "Let so many requests arrive a second"),
-            "set workers": _button("Set workers", "Let so many tasks be worked on at once"),
+        said = {
+            "step": ("Step", "Go on by one signal or event"),
+            "step n": ("Step N", "Go on by N signals or events"),
+            "next": ("Next break or fault", "Go on to the next breakpoint, or to where a fault begins or ends"),
+            "run until": ("Run until", "Go on to a virtual time since the start"),
+            "dispatch": ("Dispatch", "Send this task"),
+            "answer": ("Answer", "Answer the question"),
+            "grant": ("Grant", "Give the permission"),
+            "deny": ("Deny", "Refuse the permission"),
+            "inject": ("Inject", "Let this fault begin"),
+            "stop": ("Stop trace", "Send a STOP for this trace"),
+            "set rate": ("Set rate", "Let so many requests arrive a second"),
+            "set workers": ("Set workers", "Let so many tasks be worked on at once"),
         }
-        for name, button in self.buttons.items():
-            button.on_click(lambda _, name=name: used(name))
+        self.buttons: dict[str, FormButton] = {}
+        for name, (description, tooltip) in said.items():
+            kind = TaskButton if name == "dispatch" else FormButton
+            self.buttons[name] = kind(
+                partial(used, name),
+                description=description,
+                tooltip=tooltip,
+                fields={field: getattr(self, field).model_id for field in FORMS.get(name, ())},
+            )
         self.play.observe(lambda change: used("play" if change["new"] else "pause"), "value")
         self.speed.observe(lambda _: used("speed"), "value")
         self.stop_at.observe(lambda _: used("break at"), "value")
@@ -173,6 +191,12 @@ class Controls:
         if name not in made:
             raise ArgumentError(f"there is no control {name!r}; there are {', '.join(made)}")
         return made[name]()
+
+    def take(self, name: str, fields: Mapping[str, Any]) -> None:
+        """Set the fields of a button to what stood on the page; ArgumentError where that is no longer to be had."""
+        for field_name in FORMS.get(name, ()):
+            if field_name in fields:
+                fill_in(getattr(self, field_name), fields[field_name])
 
     def _dispatch(self) -> Command:
         whom = self._chosen(self.whom, "whom the task is for")

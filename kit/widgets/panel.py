@@ -5,6 +5,7 @@ the panel takes is written into the control log of the Controller (kit.sim.contr
 method does: those of `Verbs`, and `press(name)` for a button.
 """
 
+from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -216,11 +217,12 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
 
         return self._controls.command(name, make)
 
-    def _used(self, name: str) -> None:
+    def _used(self, name: str, fields: Mapping[str, Any] | None = None) -> None:
         """A control was used, on whatever thread: only put the command into the queue."""
         if self._owner.mine:
             return  # the panel itself moved the control
         try:
+            self._controls.take(name, fields or {})
             order: Order = self._command(name)
         except KitError as error:
             order = Complain(f"{name}: {error}")

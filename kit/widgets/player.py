@@ -7,6 +7,7 @@ player itself, so a busy cell stops neither.
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -22,6 +23,7 @@ from kit.replay import Player
 from kit.replay.content import counted
 from kit.widgets.compose import compose
 from kit.widgets.copy import STATIC
+from kit.widgets.form import FormButton, fill_in
 from kit.widgets.owner import Owner
 from kit.widgets.view import View
 
@@ -134,20 +136,19 @@ class Playing(ipywidgets.VBox):  # type: ignore[misc]
         self._refresh()
 
     def _controls(self) -> None:
-        def button(name: str, text: str, icon: str) -> ipywidgets.Button:
-            made = ipywidgets.Button(description=text, icon=icon, layout=ipywidgets.Layout(width="auto"))
-            made.on_click(lambda _: self._post(self._deeds[name]))
-            return made
+        def button(name: str, text: str, icon: str) -> FormButton:
+            fields = {"unit": self._unit.model_id} if name == "step" else {}
+            return FormButton(partial(self._clicked, name), description=text, icon=icon, fields=fields)
 
+        self._unit = ipywidgets.Dropdown(
+            options=["event", "level", "trace"], description="Step by", layout=ipywidgets.Layout(width="170px")
+        )
         self._buttons = {
             "play": button("play", "Play", "play"),
             "pause": button("pause", "Pause", "pause"),
             "step": button("step", "Step", "step-forward"),
             "start": button("start", "To the start", "fast-backward"),
         }
-        self._unit = ipywidgets.Dropdown(
-            options=["event", "level", "trace"], description="Step by", layout=ipywidgets.Layout(width="170px")
-        )
         at = next((name for name, rate in RATES.items() if rate == self.player.rate), None)
         rates = RATES if at is not None else {f"{self.player.rate:g} ×": self.player.rate, **RATES}
         self._rate = ipywidgets.Dropdown(
@@ -168,6 +169,12 @@ class Playing(ipywidgets.VBox):  # type: ignore[misc]
         }
 
     # What a click does
+
+    def _clicked(self, name: str, fields: Mapping[str, Any]) -> None:
+        """A button was used, on whatever thread."""
+        if "unit" in fields:
+            fill_in(self._unit, fields["unit"])
+        self._post(self._deeds[name])
 
     def press(self, name: str) -> None:
         """Do what a click on a button does: play, pause, step or start; returns when it is done."""

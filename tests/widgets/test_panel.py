@@ -15,6 +15,7 @@ from kit import sim
 from kit.errors import ArgumentError, KitError
 from kit.sim.marking import SIGNS_OF_LIFE
 from kit.widgets.controls import EVERYBODY
+from kit.widgets.form import FormButton, TaskButton
 from kit.widgets.panel import Panel
 
 TALL = 15
@@ -60,7 +61,7 @@ def panel() -> Iterator[Panel]:
 
 def button(panel: Panel, name: str) -> Any:
     """The button of a description."""
-    return next(one for one in every(panel) if isinstance(one, ipywidgets.Button) and one.description == name)
+    return next(one for one in every(panel) if isinstance(one, FormButton) and one.description == name)
 
 
 def field(panel: Panel, name: str) -> Any:
@@ -80,9 +81,9 @@ def choose(panel: Panel, name: str, label: str) -> None:
     update(drop, index=next(n for n, one in enumerate(labels) if one.startswith(label)))
 
 
-def click(panel: Panel, name: str) -> None:
-    """Click a button as a browser does, and wait for what it does."""
-    custom(button(panel, name), {"event": "click"})
+def click(panel: Panel, name: str, **fields: Any) -> None:
+    """Click a button as a browser does, with what stands on the page, and wait for what it does."""
+    custom(button(panel, name), {"event": "click", "fields": fields})
     assert panel.wait(30)
 
 
@@ -117,6 +118,37 @@ def test_the_panel_moves_its_own_controls_without_doing_it_again(panel: Panel) -
     panel.play()
     panel.pause()
     assert [entry.command.word for entry in panel.log.entries] == ["play", "pause"]
+
+
+def test_a_click_acts_on_what_stands_on_the_page_not_on_what_the_kernel_heard_last(panel: Panel) -> None:
+    choose(panel, "Target", "tester")  # its successor, "writer", is still under way when the click comes
+    click(panel, "Inject", fault={"label": "crash"}, target={"label": "writer"}, lasts={"value": "3s"})
+    assert str(panel.log.acts[-1].command) == "crash('writer', for_='3s')"
+    assert field(panel, "Target").value == "writer"
+    click(panel, "Step N", count={"value": 3}, unit={"label": "events"})
+    assert field(panel, "N").value == 3
+    before = panel.log
+    click(panel, "Inject", target={"label": "somebody who left"})
+    assert "Target: 'somebody who left' is no longer there; choose again" in shown(panel, "troubles")
+    click(panel, "Step N", count={"value": "many"})
+    assert "N: " in shown(panel, "troubles")
+    assert panel.log == before
+    click(panel, "Inject", target={"label": None}, lasts="no such form", unknown={"value": 1})
+    assert str(panel.log.acts[-1].command) == "crash('writer', for_='3s')"
+    button(panel, "Step").click()
+    assert panel.wait(30)
+    assert replays(panel)
+
+
+def test_each_button_names_the_fields_it_goes_with(panel: Panel) -> None:
+    stop, dispatch = button(panel, "Stop trace"), button(panel, "Dispatch")
+    assert stop.fields == {
+        "trace": field(panel, "Trace").model_id,
+        "rollback": field(panel, "with rollback").model_id,
+    }
+    assert isinstance(dispatch, TaskButton)
+    assert list(dispatch.fields) == ["way", "whom", "input"]
+    assert repr(stop) == "<FormButton 'Stop trace'>"
 
 
 def test_steps_and_times(panel: Panel) -> None:
@@ -310,7 +342,7 @@ def test_an_error_of_the_simulation_stands_it_still_and_shows(panel: Panel) -> N
 
 def test_every_control_has_a_name(panel: Panel) -> None:
     kinds = (
-        *(ipywidgets.Button, ipywidgets.ToggleButton, ipywidgets.Dropdown, ipywidgets.Text, ipywidgets.Textarea),
+        *(FormButton, ipywidgets.ToggleButton, ipywidgets.Dropdown, ipywidgets.Text, ipywidgets.Textarea),
         *(ipywidgets.BoundedIntText, ipywidgets.BoundedFloatText, ipywidgets.Checkbox),
     )
     named = [one.description for one in every(panel) if isinstance(one, kinds)]
