@@ -157,7 +157,19 @@ class RecordingError(KitError, LookupError):
 
 
 class InvariantError(KitError, AssertionError):
-    """Something that must hold while a simulation runs does not; the message has the virtual time and the seed."""
+    """Something that must hold while a simulation runs does not; the message has the virtual time and the seed.
+
+    `rule` is its name, `at_s` the virtual second, `trace_id` and `signal_id` where it broke, if it is about a signal.
+    """
+
+    def __init__(
+        self, message: str, *, rule: str, at_s: float, trace_id: str | None = None, signal_id: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.at_s = at_s
+        self.trace_id = trace_id
+        self.signal_id = signal_id
 
 
 class DivergenceError(KitError, AssertionError):

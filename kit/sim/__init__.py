@@ -23,6 +23,7 @@ from kit.sim.envelope import Envelope
 from kit.sim.experiment import Experiment, changed
 from kit.sim.faults import Fault, Faults
 from kit.sim.fit import Calibrated, Calibration, calibrate
+from kit.sim.guard import Guard, breaks, guard
 from kit.sim.hooks import RefreshEvent
 from kit.sim.invariant import shrink, watch
 from kit.sim.measure import Metric
@@ -59,6 +60,7 @@ __all__ = [
     "Experiment",
     "Fault",
     "Faults",
+    "Guard",
     "Hit",
     "ImprintReceipt",
     "InMemoryEngram",
@@ -79,6 +81,7 @@ __all__ = [
     "Synapse",
     "ToolOutcome",
     "Tools",
+    "breaks",
     "calibrate",
     "changed",
     "check_determinism",
@@ -86,6 +89,7 @@ __all__ = [
     "empirical",
     "exponential",
     "gamma",
+    "guard",
     "lognormal",
     "pareto",
     "rerun",

@@ -207,7 +207,7 @@ class InMemoryEngram(Engram):
     """Entries in memory, by id and merge key, with a journal per trace that undoes its writes.
 
     A recall by `merge_key` is looked up; one by `text` reads all entries. `saga=False` is an Engram that journals
-    nothing, as those of the published package on SQLite and PostgreSQL.
+    nothing, as those of the published package on SQLite and PostgreSQL; with `fidelity="spec"` all journal.
     """
 
     def __init__(
@@ -301,9 +301,13 @@ class InMemoryEngram(Engram):
             self._seen[imprint_id] = id
             if len(self._seen) > SEEN:
                 self._seen.popitem(last=False)
-        if trace_id is not None and inverse is not None and self._saga:
+        if trace_id is not None and inverse is not None and (self._saga or self._by_the_text()):
             self._journal.setdefault(trace_id, []).append(inverse)
         return ImprintReceipt(self.engram_id, op, id, version, 0)
+
+    def _by_the_text(self) -> bool:
+        """Whether all Engrams take back what a trace wrote, as the documents say."""
+        return self.dendrite is not None and self.dendrite.synapse.fidelity == "spec"
 
     def journals(self, trace_id: str) -> bool:
         """Whether it could take back something of a trace."""

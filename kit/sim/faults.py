@@ -97,34 +97,65 @@ class Faults:
         self._open = True
         self._begun = False
         self._names: dict[str, int] = {}
+        self._on = 0
+        self._ended_us = 0
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {len(self.planned)} planned, {len(self.happened)} beginnings and ends so far>"
 
+    @property
+    def calm_us(self) -> int | None:
+        """When the last fault ended, in microseconds of virtual time, 0 where there was none; None while one is on."""
+        return None if self._on else self._ended_us
+
     # What can go wrong
 
-    def crash(self, dendrite: str, *, at: Duration = 0, for_: Span | None = None, every: Span | None = None) -> Fault:
+    def crash(
+        self,
+        dendrite: str,
+        *,
+        at: Duration = 0,
+        for_: Span | None = None,
+        every: Span | None = None,
+        armed: float = 1.0,
+    ) -> Fault:
         """A Dendrite is gone without a word, and starts again after `for_`."""
-        return self.add(Fault("crash", dendrite, at, for_, every))
+        return self.add(Fault("crash", dendrite, at, for_, every, armed=armed))
 
-    def pause(self, dendrite: str, *, at: Duration = 0, for_: Span, every: Span | None = None) -> Fault:
+    def pause(
+        self, dendrite: str, *, at: Duration = 0, for_: Span, every: Span | None = None, armed: float = 1.0
+    ) -> Fault:
         """A Dendrite handles nothing and gives no sign of life; afterwards it handles all that came."""
-        return self.add(Fault("pause", dendrite, at, for_, every))
+        return self.add(Fault("pause", dendrite, at, for_, every, armed=armed))
 
     def slow(
-        self, dendrite: str, *, by: Span, at: Duration = 0, for_: Span | None = None, every: Span | None = None
+        self,
+        dendrite: str,
+        *,
+        by: Span,
+        at: Duration = 0,
+        for_: Span | None = None,
+        every: Span | None = None,
+        armed: float = 1.0,
     ) -> Fault:
         """A Dendrite handles each delivery later by `by`."""
-        return self.add(Fault("slow", dendrite, at, for_, every, by=by))
+        return self.add(Fault("slow", dendrite, at, for_, every, by=by, armed=armed))
 
     def skew(
-        self, dendrite: str, *, by: Duration, back: bool = False, at: Duration = 0, for_: Span | None = None
+        self,
+        dendrite: str,
+        *,
+        by: Duration,
+        back: bool = False,
+        at: Duration = 0,
+        for_: Span | None = None,
+        armed: float = 1.0,
     ) -> Fault:
         """The clock of a Dendrite is ahead by `by`, or behind with `back`."""
-        return self.add(Fault("skew", dendrite, at, for_, by=by, back=back))
+        return self.add(Fault("skew", dendrite, at, for_, by=by, back=back, armed=armed))
 
     def drop(self, p: float, **where: Any) -> Fault:
-        """A share of deliveries is lost; `where`: sender, receiver, types, at, for_, every."""
+        """A share of deliveries is lost; `where`: sender, receiver, types, at, for_, every, armed."""
         return self.add(_delivery("drop", p, **where))
 
     def duplicate(self, p: float, **where: Any) -> Fault:
@@ -144,22 +175,41 @@ class Faults:
         return self.add(_delivery("poison", p, target=neuron, types=("TASK", "TASK_AWARDED"), **where))
 
     def partition(
-        self, *groups: Sequence[str], at: Duration = 0, for_: Span | None = None, every: Span | None = None
+        self,
+        *groups: Sequence[str],
+        at: Duration = 0,
+        for_: Span | None = None,
+        every: Span | None = None,
+        armed: float = 1.0,
     ) -> Fault:
         """Dendrites of different groups do not reach each other."""
         if len(groups) < 2:
             raise ArgumentError("partition() takes two groups of Dendrites or more")
-        return self.add(Fault("partition", None, at, for_, every, groups=tuple(map(tuple, groups))))
+        return self.add(Fault("partition", None, at, for_, every, groups=tuple(map(tuple, groups)), armed=armed))
 
-    def engram(self, engram: str, *, at: Duration = 0, for_: Span | None = None, every: Span | None = None) -> Fault:
+    def engram(
+        self,
+        engram: str,
+        *,
+        at: Duration = 0,
+        for_: Span | None = None,
+        every: Span | None = None,
+        armed: float = 1.0,
+    ) -> Fault:
         """An Engram fails: a recall has no answer, an imprint an error."""
-        return self.add(Fault("engram", engram, at, for_, every))
+        return self.add(Fault("engram", engram, at, for_, every, armed=armed))
 
     def effector(
-        self, effector: str, *, at: Duration = 0, for_: Span | None = None, every: Span | None = None
+        self,
+        effector: str,
+        *,
+        at: Duration = 0,
+        for_: Span | None = None,
+        every: Span | None = None,
+        armed: float = 1.0,
     ) -> Fault:
         """An Effector fails: each call has an error."""
-        return self.add(Fault("effector", effector, at, for_, every))
+        return self.add(Fault("effector", effector, at, for_, every, armed=armed))
 
     def add(self, fault: Fault) -> Fault:
         """Plan a fault; ArgumentError where its target is not there."""
@@ -195,12 +245,15 @@ class Faults:
             return
         undo = self._does(fault, rng)
         self.happened.append((self._synapse.now_s, "begins", fault.name))
+        self._on += 1
         if fault.for_ is not None:
             self._synapse.kernel.call(_drawn(fault.for_, rng), self._over, fault, rng, undo)
 
     def _over(self, fault: Fault, rng: random.Random, undo: Callable[[], object]) -> None:
         undo()
         self.happened.append((self._synapse.now_s, "ends", fault.name))
+        self._on -= 1
+        self._ended_us = self._synapse.kernel.now
         if fault.every is not None:
             self._synapse.kernel.call(_drawn(fault.every, rng), self._occur, fault, rng)
 

@@ -102,6 +102,8 @@ class Hooks(Node):
 
         What a signal that makes no sense raises is kept in `synapse.errors`, and disturbs nobody else.
         """
+        if self.handled is not None and self.handled.again(envelope.id, self.synapse.kernel.now):
+            return
         try:
             duty = self.duties.get(envelope.kind)
             if duty is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import ceil
 from typing import Any
 
 from kit.errors import ArgumentError, InvariantError
@@ -12,6 +13,7 @@ from kit.sim.scenario import Scenario
 Condition = Callable[[Namespace], bool | str | None]
 """True or None where it holds; False, or what is wrong in words, where it does not."""
 Fails = Callable[[Scenario, float], bool]
+LEAST_S = 0.001
 PARTS = ("faults", "arrivals", "setup", "models", "neurons", "effectors", "engrams")
 
 
@@ -23,13 +25,15 @@ def watch(namespace: Namespace, condition: Condition, *, every: Duration = "1s",
     span = microseconds(every)
     if span == 0:
         raise ArgumentError(f"every={every!r}: give a span above 0")
-    label = name or getattr(condition, "__name__", "condition")
+    label = name or str(getattr(condition, "__name__", "condition"))
 
     def look() -> None:
         found = condition(namespace)
         if found is False or isinstance(found, str):
             said = f": {found}" if isinstance(found, str) else ""
-            raise InvariantError(f"{label!r} does not hold at {namespace.now_s:g} s of seed {namespace.seed!r}{said}")
+            at_s = namespace.now_s
+            message = f"{label!r} does not hold at {at_s:g} s of seed {namespace.seed!r}{said}"
+            raise InvariantError(message, rule=label, at_s=at_s)
         if not namespace.over:
             namespace.synapse.kernel.call(span, look)
 
@@ -40,8 +44,9 @@ def shrink(scenario: Scenario, until: Duration, fails: Fails) -> tuple[Scenario,
     """Return the smallest scenario, and the shortest time in seconds, for which `fails(scenario, until_s)` is still true.
 
     Parts are taken out one by one as long as it fails without them, and the time is halved; then all again, until nothing
-    more can go. A part that others need makes `fails` raise, which counts as not failing. ArgumentError where it does
-    not fail to begin with.
+    more can go. In the end the time is cut to the millisecond before which it does not fail. A part that others need makes `fails`
+    raise, which counts as not failing. `breaks` is a `fails` for the rules of the protocol, and `Scenario.code` writes down
+    what is left. ArgumentError where it does not fail to begin with.
     """
     seconds = microseconds(until) / 1e6
     if not fails(scenario, seconds):
@@ -52,10 +57,23 @@ def shrink(scenario: Scenario, until: Duration, fails: Fails) -> tuple[Scenario,
         before = (scenario, seconds)
         for part in PARTS:
             scenario = _without(scenario, part, seconds, fails)
-        while seconds > 0.001 and _still(fails, scenario, seconds / 2):
+        while seconds > LEAST_S and _still(fails, scenario, seconds / 2):
             seconds /= 2
         if (scenario, seconds) == before:
-            return scenario, seconds
+            return scenario, _earliest(scenario, seconds, fails)
+
+
+def _earliest(scenario: Scenario, seconds: float, fails: Fails) -> float:
+    """Return the end of the first millisecond in which it fails, given that it does not within half of the time."""
+    good, bad = int(seconds / 2 / LEAST_S), ceil(seconds / LEAST_S)
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        if _still(fails, scenario, middle * LEAST_S):
+            bad = middle
+        else:
+            good = middle
+    found = round(bad * LEAST_S, 3)
+    return found if found < seconds else seconds
 
 
 def _without(scenario: Scenario, part: str, seconds: float, fails: Fails) -> Scenario:

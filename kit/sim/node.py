@@ -24,6 +24,26 @@ if TYPE_CHECKING:
 _PLAIN_ID = re.compile(r"[\w.-]+", re.ASCII)
 ROLES = ("orchestrator", "worker")
 EMITTED = frozenset(kind.value for kind in SYNAPSE_TYPES)
+WINDOW_US = 60_000_000
+
+
+class Handled:
+    """Ids of the signals that a Dendrite handled in the last minute (spec/cosmonapse.md 1.3)."""
+
+    __slots__ = ("_at",)
+
+    def __init__(self) -> None:
+        self._at: dict[str, int] = {}
+
+    def again(self, id: str, now_us: int) -> bool:
+        """Whether a signal was handled within the window before; if not, it is from now on."""
+        at = self._at
+        while at and now_us - at[oldest := next(iter(at))] > WINDOW_US:
+            del at[oldest]
+        if id in at:
+            return True
+        at[id] = now_us
+        return False
 
 
 class Node:
@@ -39,9 +59,9 @@ class Node:
         self.place = 0
         """Its place in the order of starting; 0 before the start."""
         self.down = False
+        """True while it is crashed: it neither sends nor receives."""
         self.draining = False
         """Whether it takes no new task, and goes when it is through with those it has."""
-        """True while it is crashed: it neither sends nor receives."""
         self.regular = False
         """True while it simply takes what comes: started, and not down, paused or slow. `settle` keeps it."""
         self.skew_us = 0
@@ -58,6 +78,7 @@ class Node:
         self.duties: dict[str, Callable[[Envelope], None]] = {}
         """What a Dendrite does by itself with signals of a type."""
         self.stakes: dict[str, Stake] = {}
+        self.handled = Handled() if synapse.fidelity == "spec" else None
         self._processes: dict[Process, None] = {}
 
     # Receiving
@@ -78,13 +99,8 @@ class Node:
             self.take(envelope)
 
     def take(self, envelope: Envelope) -> None:
-        """Handle a signal: the duties of a Dendrite, then what it has at stake in the trace."""
-        duty = self.duties.get(envelope.kind)
-        if duty is not None:
-            duty(envelope)
-        stake = self.stakes.get(envelope.trace_id)
-        if stake is not None:
-            stake.see(envelope)
+        """Handle a signal (`Hooks.take`)."""
+        raise NotImplementedError
 
     def axon_for(self, wanted: Iterable[str], routed: bool = True) -> "Axon | None":
         """Return the first Axon, in the order of attaching, that has all the capabilities."""

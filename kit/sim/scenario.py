@@ -191,6 +191,20 @@ class Scenario:
         """Return it as JSON text; `from_json` reads it."""
         return json.dumps(self.as_json(), ensure_ascii=False, indent=1)
 
+    def code(self, seed: int | str = 0, until: Duration | None = None) -> str:
+        """Return Python that makes it again, to paste; with `until` it also runs it, with the seed.
+
+        Functions of your own are named in it, and must be given to `run` as `functions=`.
+        """
+        text = self.to_json()
+        made = (
+            f"scenario = kit.sim.Scenario.from_json(r'''{text}''')"
+            if "'''" not in text
+            else (f"scenario = kit.sim.Scenario.from_json({text!r})")
+        )
+        ran = "" if until is None else f"run = scenario.run(seed={seed!r}, until={until!r})\n"
+        return f"import kit\n\n{made}\n{ran}"
+
     @classmethod
     def from_json(cls, data: str | Mapping[str, Any]) -> "Scenario":
         """Return the scenario in JSON text or plain values; ArgumentError that names what is wrong. It runs nothing."""

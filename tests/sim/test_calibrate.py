@@ -131,9 +131,18 @@ def test_what_no_named_distribution_fits_is_empirical() -> None:
         choose([1.0, float("nan")])
 
 
+def test_where_nobody_waits_a_limit_is_hardly_ever_made_up() -> None:
+    made_up = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        arrived = np.cumsum(rng.exponential(1e5 / 1.8, 1500)).astype(np.int64)
+        made_up += served(arrived, arrived + rng.exponential(1e5, 1500).astype(np.int64)).workers is not None
+    assert made_up <= 1
+
+
 @pytest.mark.parametrize(("workers", "load"), [(1, 0.5), (1, 0.85), (3, 0.7), (None, 0.6)])
 def test_how_many_work_at_once_is_told_from_arrivals_and_departures(workers: int | None, load: float) -> None:
-    rng = np.random.default_rng(workers)
+    rng = np.random.default_rng(workers or 9)
     service = rng.exponential(1e5, 1500).astype(np.int64)
     arrived = np.cumsum(rng.exponential(1e5 / (load * (workers or 3)), 1500)).astype(np.int64)
     free = np.zeros(workers or 1, np.int64)

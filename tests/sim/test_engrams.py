@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import kit
 from kit import seeded, sim
 from kit.sim.engram import deep_merge
 
@@ -151,3 +152,25 @@ def test_cosmonapse_32_a_final_keeps_the_writes_and_an_error_does_not(terminal: 
         return [ack.payload["compensated"] for ack in acks]
 
     assert sum(bus.run(main())) == undone
+
+
+@pytest.mark.parametrize(("fidelity", "undone"), [("sdk", 0), ("spec", 1)])
+def test_an_engram_without_a_journal_takes_back_writes_only_as_documented(fidelity: Any, undone: int) -> None:
+    """Checklist 32: those on SQLite and PostgreSQL compensate nothing; the documents make no difference."""
+    ns = kit.Namespace("lab", seed=1, fidelity=fidelity)
+    engram = ns.engram("durable", saga=False)
+
+    @ns.neuron("writer", capabilities=["write"])
+    async def writer(input: Any, context: Any, *, imprint: Any, sleep: Any) -> Any:
+        await imprint("durable", op="add", entry={"content": "x"}, await_ack=True)
+        await sleep("10s")
+
+    async def story() -> list[Any]:
+        pathway = await ns.orchestrator.dispatch(neuron="writer", input={})
+        await ns.synapse.sleep("1s")
+        return await ns.orchestrator.stop_trace(pathway.trace_id, rollback=True, collect_acks=True)
+
+    ns.start()
+    acks = ns.synapse.run(story())
+    assert sum(ack.payload["compensated"] for ack in acks) == undone
+    assert len(engram) == 1 - undone

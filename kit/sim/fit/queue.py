@@ -25,8 +25,8 @@ WIDEST = 64
 """Numbers of workers that are tried."""
 WAITED = 10
 """Tasks that have to have waited for a limit to be seen."""
-GAIN = 4.0
-"""What the logarithm of the likelihood must gain over no limit."""
+GAIN = 7.0
+"""What the logarithm of the likelihood must gain over no limit: with 4, one in ten captures without a limit was given one."""
 
 
 @dataclass(frozen=True)
