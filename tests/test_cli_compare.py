@@ -48,6 +48,8 @@ def test_a_capture_is_calibrated_and_its_scenario_asked(captures: tuple[Path, Pa
     told = call("calibrate", captures[0], "-o", scenario, "--plot", picture).stdout
     assert "service worker" in told and picture.stat().st_size > 5000
     assert json.loads(call("calibrate", captures[0], "--json").stdout)["requests"] > 50
+    call("calibrate", captures[0], "--as-captured", "-o", tmp_path / "as-captured.json")
+    assert all(stream["at"] for stream in json.loads((tmp_path / "as-captured.json").read_text())["arrivals"])
     asked = ("--load", "2", "--until", "10s", "--most", "2", "--service", "worker=0.5")
     answer = json.loads(call("what-if", scenario, *asked, "--json").stdout)
     assert answer["replications"] == 2

@@ -80,6 +80,10 @@ def calibrate(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Write the scenario as JSON.", show_default=False),
     ] = None,
+    as_captured: Annotated[
+        bool,
+        typer.Option("--as-captured", help="Let requests come when they came, and fit the rest."),
+    ] = False,
     plot: Plot = None,
     json: Json = False,
 ) -> None:
@@ -92,7 +96,7 @@ def calibrate(
     check_picture(plot)
     with opened(sources, store) as (study, code):
         require_run(study, run)
-        made = fit(study, run=run)
+        made = fit(study, run=run, arrivals="captured" if as_captured else "fitted")
         code = max(code, code_of_store(study, run)) if store is None else code
     report = made.report
     if report is None:

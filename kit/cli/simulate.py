@@ -14,8 +14,24 @@ def simulate(
     scenario: Annotated[
         str, typer.Argument(metavar="SCENARIO", help="A shipped scenario (desk, market), or a file of JSON.")
     ],
-    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The seed; the same gives the same bytes.")] = 0,
-    until: Annotated[str, typer.Option("--until", metavar="SPAN", help="Virtual time to run for: 30s, 10m.")] = "1m",
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed",
+            metavar="N",
+            help="The seed; the same gives the same bytes. By default the scenario's.",
+            show_default=False,
+        ),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until",
+            metavar="SPAN",
+            help="Virtual time to run for: 30s, 10m. By default the scenario's.",
+            show_default=False,
+        ),
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -35,8 +51,7 @@ def simulate(
     if output == "-" and json:
         raise ArgumentError("-o - and --json both want standard output; write the signals to a file")
     is_file = scenario not in SCENARIOS and (scenario.endswith(".json") or Path(scenario).exists())
-    ns = (Scenario.load(scenario) if is_file else shipped(scenario)).namespace(seed, trust=trust)
-    run = ns.run(until=until)
+    run = (Scenario.load(scenario) if is_file else shipped(scenario)).run(seed, until, trust=trust)
     if output == "-":
         for written in run.lines():
             sys.stdout.write(written + "\n")

@@ -17,7 +17,7 @@ class Namespace(SimulatedNamespace):
     _panel: "Panel | None" = None
 
     @classmethod
-    def from_scenario(cls, scenario: Scenario | str, seed: int | str = 0, **options: Any) -> Self:
+    def from_scenario(cls, scenario: Scenario | str, seed: int | str | None = None, **options: Any) -> Self:
         """Return a new namespace of a scenario, or of a shipped one by its name, such as `desk`."""
         wanted = shipped(scenario) if isinstance(scenario, str) else scenario
         made: Any = wanted.namespace(seed, make=cls, **options)

@@ -26,7 +26,8 @@ class Arrivals:
     When: `rate_per_s` for a Poisson stream, `every` for a steady one, `gap` for times between two requests that are drawn, `at`
     for a list of times; `burst` requests come at once each time. What: a TASK for `neuron`, or for whoever has
     `capabilities`, or with `offer` an auction (a word of `first_bid`, `lowest_cost`, `highest_confidence`); then one for each of
-    `then`, on the same trace: a capability, or `@` and the name of a neuron. The last asks for a FINAL.
+    `then`, on the same trace, `pause` after the answer of the one before: a capability, or `@` and the name of a neuron. The last asks
+    for a FINAL.
     Questions are answered by a follow-up TASK, with `answers="both"` by a discrete signal as
     well. A caller who waited `timeout` for a reply stops the trace.
     """
@@ -48,6 +49,7 @@ class Arrivals:
     count: int | None = None
     receptor: str | None = None
     gap: Distribution | None = None
+    pause: Distribution | None = None
 
     def __post_init__(self) -> None:
         given = (self.rate_per_s is not None) + (self.every is not None) + bool(self.at) + (self.gap is not None)
@@ -55,6 +57,8 @@ class Arrivals:
             raise ArgumentError(f"arrivals {self.name!r}: give one of rate_per_s, every, gap and at")
         if self.gap is not None and not (isinstance(self.gap, Distribution) and self.gap.unit and self.gap.mean > 0):
             raise ArgumentError(f"arrivals {self.name!r}: gap={self.gap!r} is no distribution of times above 0")
+        if self.pause is not None and not (isinstance(self.pause, Distribution) and self.pause.unit):
+            raise ArgumentError(f"arrivals {self.name!r}: pause={self.pause!r} is no distribution of times")
         if self.rate_per_s is not None and not self.rate_per_s > 0:
             raise ArgumentError(f"arrivals {self.name!r}: rate_per_s={self.rate_per_s!r} is no rate")
         if self.every is not None and microseconds(self.every) == 0:
@@ -116,14 +120,18 @@ class Caller:
         self._rest = 0.0
         """Microseconds to the next arrival at the usual rate, while the rate is 0."""
         self._node = node
-        self._gaps = arrivals.gaps(node.synapse.random(f"arrivals/{arrivals.name}"))
+        self._gaps = arrivals.gaps(self._random("arrivals"))
         self._timeout_s = microseconds(arrivals.timeout) / 1e6
+        self._pause = None if arrivals.pause is None else arrivals.pause.sampler(self._random("pauses"))
 
     def __repr__(self) -> str:
         return (
             f"<{type(self).__name__} {self.arrivals.name!r}: {self.started:,} started, {self.completed:,} completed, "
             f"{self.failed:,} failed, {self.timed_out:,} timed out, {self.unserved:,} unserved>"
         )
+
+    def _random(self, purpose: str) -> random.Random:
+        return self._node.synapse.random(f"{purpose}/{self.arrivals.name}")
 
     def begin(self) -> None:
         """Schedule the first arrival."""
@@ -191,6 +199,8 @@ class Caller:
             input: Json = {"q": f"{arrivals.name} {number}"}
             if reply is not None:
                 input["previous"] = reply.payload["output"]
+                if self._pause is not None:
+                    await node.synapse.sleep(self._pause())
             step = partial(self._stage, neuron, capabilities, input, reply, last, meta)
             reply = await step()
             if reply is None or reply.kind == "ERROR":

@@ -11,7 +11,7 @@ caller gives, or among those that the kit ships; `trust=True` imports others.
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from pkgutil import resolve_name
@@ -88,7 +88,10 @@ class Tools:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A namespace as data. `setup` names functions that are called with the Namespace before it starts."""
+    """A namespace as data. `setup` names functions that are called with the Namespace before it starts.
+
+    `seed` and `until`, the horizon, are those of a run that does not say others.
+    """
 
     name: str
     neurons: tuple[Neuron, ...] = ()
@@ -104,10 +107,12 @@ class Scenario:
     fidelity: Fidelity = "sdk"
     stamp_us: tuple[int, int] = STEPS_US
     about: str = ""
+    seed: int | str = 0
+    until: Duration = "1m"
 
     def namespace(
         self,
-        seed: int | str = 0,
+        seed: int | str | None = None,
         *,
         functions: Functions | None = None,
         trust: bool = False,
@@ -118,7 +123,7 @@ class Scenario:
         find = _finder(functions or {}, trust)
         ns = make(
             self.name,
-            seed=seed,
+            seed=self.seed if seed is None else seed,
             fidelity=self.fidelity,
             latency=self.latency,
             delivery=self.delivery,
@@ -145,9 +150,9 @@ class Scenario:
             find(name)(ns)
         return ns
 
-    def run(self, seed: int | str = 0, until: Duration = "1m", **options: Any) -> Run:
+    def run(self, seed: int | str | None = None, until: Duration | None = None, **options: Any) -> Run:
         """Return a Run of this scenario; `options` as for `namespace`."""
-        return self.namespace(seed, **options).run(until=until)
+        return self.namespace(seed, **options).run(until=self.until if until is None else until)
 
     def what_if(
         self,
@@ -191,19 +196,15 @@ class Scenario:
         """Return it as JSON text; `from_json` reads it."""
         return json.dumps(self.as_json(), ensure_ascii=False, indent=1)
 
-    def code(self, seed: int | str = 0, until: Duration | None = None) -> str:
-        """Return Python that makes it again, to paste; with `until` it also runs it, with the seed.
+    def code(self, seed: int | str | None = None, until: Duration | None = None) -> str:
+        """Return Python that makes it again and runs it, to paste, with this seed and horizon where they are given.
 
         Functions of your own are named in it, and must be given to `run` as `functions=`.
         """
-        text = self.to_json()
-        made = (
-            f"scenario = kit.sim.Scenario.from_json(r'''{text}''')"
-            if "'''" not in text
-            else (f"scenario = kit.sim.Scenario.from_json({text!r})")
-        )
-        ran = "" if until is None else f"run = scenario.run(seed={seed!r}, until={until!r})\n"
-        return f"import kit\n\n{made}\n{ran}"
+        told = replace(self, seed=self.seed if seed is None else seed, until=self.until if until is None else until)
+        text = told.to_json()
+        quoted = f"r'''{text}'''" if "'''" not in text else repr(text)
+        return f"import kit\n\nscenario = kit.sim.Scenario.from_json({quoted})\nrun = scenario.run()\n"
 
     @classmethod
     def from_json(cls, data: str | Mapping[str, Any]) -> "Scenario":

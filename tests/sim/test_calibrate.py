@@ -70,6 +70,52 @@ def test_the_parts_of_a_simulated_capture_are_recovered() -> None:
     assert again.run(seed=1, until=5).digest == made.run(seed=1, until=5).digest
 
 
+@cache
+def paused() -> sim.Run:
+    """A run whose callers think for a while before the next stage, and come in a rush after a lull."""
+    ns = sim.Namespace("lab", seed=5, heartbeat=0)
+    ns.model("planner", capabilities=["plan"], service=sim.lognormal(ms=40, sigma=0.3))
+    ns.model("worker", capabilities=["work"], service=sim.gamma(ms=60, shape=2), workers=3)
+    ns.arrivals(
+        name="r", at=[*range(1, 100), *(100 + n / 4 for n in range(200))], capabilities=["plan"], then=["work"],
+        pause=sim.exponential(ms=300),
+    )  # fmt: skip
+    ns.arrivals(name="odd", at=["7s"], neuron="worker")
+    return ns.run(until="160s")
+
+
+def test_pauses_of_callers_between_stages_are_fitted_and_made_again() -> None:
+    made = calibrated(paused())
+    stream = next(one for one in made.arrivals if one.then)
+    assert stream.pause is not None and stream.pause.name in ("exponential", "weibull", "gamma")
+    assert stream.pause.mean == pytest.approx(0.3, rel=0.2)
+    assert [part.name for part in report(made).parts if part.what == "pauses"] == ["plan > work"]
+    assert sim.Scenario.from_json(made.to_json()).arrivals == made.arrivals
+    again = calibrated(made.run(seed=9, until="160s"))
+    pause = next(one for one in again.arrivals if one.then).pause
+    assert pause is not None and pause.mean == pytest.approx(0.3, rel=0.3)
+    assert all(stream.pause is None for stream in calibrated(truth(1)).arrivals)
+
+
+def test_captured_arrivals_come_again_at_the_times_of_the_capture_those_of_rare_ways_too() -> None:
+    with kit.load(paused()) as study:
+        made = sim.calibrate(study, arrivals="captured")
+        assert [stream.name for stream in sim.calibrate(study).arrivals] == ["plan > work"]
+        with pytest.raises(ArgumentError, match="neither 'fitted' nor 'captured'"):
+            sim.calibrate(study, arrivals="all")  # type: ignore[arg-type]
+    when = {stream.name: stream.at for stream in made.arrivals}
+    assert set(when) == {"plan > work", "worker"}
+    assert len(when["plan > work"]) == 299
+    steps = np.diff(np.array(when["plan > work"], float))
+    assert np.allclose(steps[:98], 1, atol=1e-3) and np.allclose(steps[100:], 0.25, atol=1e-3)
+    assert [part.chosen for part in report(made).parts if part.what == "arrivals"] == ["as captured"] * 2
+    assert not any(gap.what == "arrivals" for gap in report(made).unidentified)
+    sent = made.run(seed=3, until="160s")
+    assert {row["name"]: row["started"] for row in sent.report.requests} == {"plan > work": 299, "worker": 1}
+    with pytest.raises(ArgumentError, match="come at given times"):
+        made.what_if(load=2.0)
+
+
 def covered(seeds: int) -> dict[str, float]:
     """Return how often the interval of each parameter holds the truth."""
     known = {

@@ -193,8 +193,9 @@ def test_the_shrinker_leaves_the_one_fault_that_breaks_a_rule_and_the_moment_it_
     assert not fails(small, seconds - 0.001)
     made: dict[str, Any] = {}
     exec(small.code(7, seconds), made)
-    assert made["scenario"] == small
-    ns = made["scenario"].namespace(7)
+    assert made["scenario"] == replace(small, seed=7, until=seconds)
+    assert made["run"].digest == small.run(7, seconds).digest
+    ns = made["scenario"].namespace()
     sim.guard(ns, "task-twice")
     with pytest.raises(InvariantError) as caught:
         ns.run(until=seconds)
@@ -202,11 +203,11 @@ def test_the_shrinker_leaves_the_one_fault_that_breaks_a_rule_and_the_moment_it_
 
 
 def test_the_code_of_a_scenario_can_be_pasted_whatever_is_in_it() -> None:
-    hostile = sim.Scenario("it's '''so''' \\ \n", about='"""')
+    hostile = sim.Scenario("it's '''so''' \\ \n", about='"""', seed="a 'seed'", until="2s")
     made: dict[str, Any] = {}
     exec(hostile.code(), made)
     assert made["scenario"] == hostile
-    assert "run" not in made
+    assert made["run"].digest == hostile.run().digest
 
 
 def test_an_armed_fault_of_every_kind_is_in_a_share_of_the_runs() -> None:

@@ -2,8 +2,9 @@
 
 import random
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
+from kit.errors import ArgumentError
 from kit.sim.arrival import Arrivals
 from kit.sim.fit import neurons, requests
 from kit.sim.fit.observed import observed
@@ -59,31 +60,42 @@ class Calibrated(Scenario):
         return self.report._repr_html_()
 
 
-def calibrate(store: Store, *, run: str | None = None, name: str | None = None) -> Calibrated:
+def calibrate(
+    store: Store,
+    *,
+    run: str | None = None,
+    name: str | None = None,
+    arrivals: Literal["fitted", "captured"] = "fitted",
+) -> Calibrated:
     """Return a Scenario that does what a run of the store shows; `.report` says how it was fitted and what is unknown.
 
     Arrivals, routing, service times (waiting apart), failures, retries, questions, bids, what tools and memory take, tokens and cost,
-    and how many tasks are worked on at once. Distributions are named ones, chosen by held-out likelihood, or
-    empirical. What the capture does not tell is listed with its reason, and what the model does instead. The method: docs/what-if.md.
+    pauses of callers, and how many tasks are worked on at once. Distributions are named ones, chosen by held-out likelihood,
+    or empirical. `arrivals="captured"` lets requests come when they came, so that only the namespace is a model: the way to see
+    what it would have done with the very same requests. What the capture does not tell is listed with its reason, and what the
+    model does instead. The method: docs/what-if.md.
 
     NotFoundError for no such run, ArgumentError where a run holds no task, or where there are several and none is named.
     """
+    if arrivals not in ("fitted", "captured"):
+        raise ArgumentError(f"calibrate: arrivals={arrivals!r} is neither 'fitted' nor 'captured'")
     seen = observed(store, run)
     tasks = seen.tasks.to_pylist()
     for task in tasks:
         task["role"] = requests.role(task)
     found = neurons.fitted(seen, tasks)
-    arrivals, parts, missing = requests.fitted(seen, tasks)
+    streams, parts, missing = requests.fitted(seen, tasks, captured=arrivals == "captured")
     there = {model.id for model in found.models}
-    arrivals = [stream for stream in arrivals if stream.neuron is None or stream.neuron in there]
+    streams = [stream for stream in streams if stream.neuron is None or stream.neuron in there]
     made = Calibrated(
         name or seen.run,
         models=tuple(found.models),
         engrams=tuple(found.engrams),
         effectors=tuple(found.effectors),
-        arrivals=tuple(arrivals),
+        arrivals=tuple(streams),
         heartbeat=0,
         about=f"Calibrated from run {seen.run!r}.",
+        until=max(round(seen.seconds, 3), 1.0),
     )
     stamp_us = neurons.stamps(seen, tasks)
     if stamp_us is None:

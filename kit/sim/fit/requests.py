@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kit.sim.arrival import Arrivals
+from kit.sim.distribution import Distribution
 from kit.sim.fit.named import Parameter, choose
 from kit.sim.fit.observed import Observed
 from kit.sim.fit.report import Part, Unidentified, number, part
@@ -19,6 +20,8 @@ RARE = 0.005
 DISPERSED = 21.67
 """1% point of chi squared with 9 degrees of freedom: ten windows of one rate stay below."""
 PAUSE_US = 2000
+"""An answer is followed at once where the next stage comes no later."""
+FEWEST = 20
 ATTENTION = 0.95
 """Share of auctions that a rule of selection has to explain."""
 
@@ -30,12 +33,13 @@ Step = tuple[str, tuple[str, ...]]
 
 @dataclass
 class Stream:
-    """Requests that went one way: when each came, how long their caller waited before a stop, and attempts."""
+    """Requests that went one way: when each came, how long their caller waited before a stop or the next stage, and attempts."""
 
     steps: tuple[Step, ...]
     kind: str
     came: list[int] = field(default_factory=list)
     stopped_us: list[int] = field(default_factory=list)
+    paused_us: list[int] = field(default_factory=list)
     receptors: Counter[str] = field(default_factory=Counter)
     attempts: int = 1
 
@@ -112,6 +116,7 @@ def streams(seen: Observed, tasks: Sequence[dict[str, Any]]) -> Iterator[Stream]
         stream = found.setdefault((STAGE, steps), Stream(steps, STAGE))
         first = stages[0]
         stream.came.append(first["above_us"] if first["above"] == "auction" else first["us"])
+        stream.paused_us += [max(task["us"] - task["above_until"], 0) for task in stages if task["above"] == "task"]
         if first["receptor"]:
             stream.receptors[first["receptor"]] += 1
         if trace in stops:
@@ -138,15 +143,20 @@ def _longest(
     return way
 
 
-def fitted(seen: Observed, tasks: Sequence[dict[str, Any]]) -> tuple[list[Arrivals], list[Part], list[Unidentified]]:
-    """Return the arrivals of a scenario, their parts of the report, and what could not be told."""
+def fitted(
+    seen: Observed, tasks: Sequence[dict[str, Any]], *, captured: bool = False
+) -> tuple[list[Arrivals], list[Part], list[Unidentified]]:
+    """Return the arrivals of a scenario, their parts of the report, and what could not be told.
+
+    `captured` lets requests come at the very times at which they came, those of rare ways too.
+    """
     made: list[Arrivals] = []
     parts: list[Part] = []
     missing: list[Unidentified] = []
     every = list(streams(seen, tasks))
     total = sum(len(stream.came) for stream in every)
     bids = seen.bids.to_pylist()
-    rare = [stream for stream in every if len(stream.came) < max(2, RARE * total)]
+    rare = [stream for stream in every if not captured and len(stream.came) < max(2, RARE * total)]
     if rare:
         count = sum(len(stream.came) for stream in rare)
         missing.append(
@@ -155,7 +165,7 @@ def fitted(seen: Observed, tasks: Sequence[dict[str, Any]]) -> tuple[list[Arriva
     for stream in every:
         if stream in rare:
             continue
-        when, found = _when(stream, seen)
+        when, found = _as_captured(stream, seen) if captured else _when(stream, seen)
         parts.append(found[0])
         missing += found[1]
         how, to = stream.steps[0]
@@ -180,10 +190,20 @@ def fitted(seen: Observed, tasks: Sequence[dict[str, Any]]) -> tuple[list[Arriva
             stream.attempts = 1
         elif stream.attempts > 1:
             parts.append(Part("retries", stream.name, f"{stream.attempts} attempts", len(stream.came), ()))
+        pause, more = _pause(stream)
+        parts += more[0]
+        missing += more[1]
         receptor = stream.receptors.most_common(1)[0][0] if stream.receptors else None
         made.append(
             Arrivals(
-                stream.name, then=then, timeout=timeout, attempts=stream.attempts, receptor=receptor, **options, **when
+                stream.name,
+                then=then,
+                timeout=timeout,
+                attempts=stream.attempts,
+                receptor=receptor,
+                pause=pause,
+                **options,
+                **when,
             )
         )
         if stream.kind == DELEGATED:
@@ -197,7 +217,13 @@ def fitted(seen: Observed, tasks: Sequence[dict[str, Any]]) -> tuple[list[Arriva
         parts += [
             Part("routing", name, f"{count / kept:.1%} of requests", count, ()) for name, count in shares.most_common()
         ]
-    return made, parts, [*dict.fromkeys(missing), *_pauses(tasks)]
+    return made, parts, [*dict.fromkeys(missing)]
+
+
+def _as_captured(stream: Stream, seen: Observed) -> tuple[dict[str, Any], tuple[Part, list[Unidentified]]]:
+    """Return the times of the capture, in seconds since its first signal."""
+    at = tuple((us - seen.first) / 1e6 for us in sorted(stream.came))
+    return {"at": at}, (Part("arrivals", stream.name, "as captured", len(at), ()), [])
 
 
 def _when(stream: Stream, seen: Observed) -> tuple[dict[str, Any], tuple[Part, list[Unidentified]]]:
@@ -258,12 +284,16 @@ def _timeout(stream: Stream, tasks: Sequence[dict[str, Any]]) -> tuple[float, tu
     )
 
 
-def _pauses(tasks: Sequence[dict[str, Any]]) -> list[Unidentified]:
-    pauses = [task["us"] - task["above_until"] for task in tasks if task["role"] == STAGE and task["above"] == "task"]
-    if len(pauses) < 5 or float(np.median(pauses)) <= PAUSE_US:
-        return []
-    why = f"the next stage follows {np.median(pauses) / 1000:.3g} ms (median) after the answer"
-    return [Unidentified("pauses", "between stages", why, "it follows at once")]
+def _pause(stream: Stream) -> tuple[Distribution | None, tuple[list[Part], list[Unidentified]]]:
+    """Return how long a caller waits from an answer to the next stage, None where it follows at once."""
+    waits = np.array(stream.paused_us, np.int64)
+    if not len(waits) or float(np.median(waits)) <= PAUSE_US:
+        return None, ([], [])
+    if len(waits) < FEWEST:
+        why = f"the next stage follows {np.median(waits) / 1000:.3g} ms (median) after the answer, seen {len(waits)} times"
+        return None, ([], [Unidentified("pauses", stream.name, why, "it follows at once")])
+    fit = choose(waits / 1000)
+    return fit.distribution, ([part("pauses", stream.name, fit, waits / 1000, "ms")], [])
 
 
 def _selection(name: str, given: list[dict[str, Any]]) -> tuple[str, int, tuple[list[Part], list[Unidentified]]]:
