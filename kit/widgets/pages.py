@@ -16,6 +16,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from kit.errors import ArgumentError
 from kit.store.store import Store
@@ -77,6 +78,8 @@ class Pages:
         self._prepare = prepare
         self._orders: dict[State, Numbers | None] = {}
         self._preparing: tuple[duckdb.DuckDBPyConnection, State | None] | None = None
+        self._ahead: duckdb.DuckDBPyConnection | None = None
+        self._overtaking = threading.Lock()
         described = cursor().sql(f"DESCRIBE SELECT * FROM {named if prepare else base}").fetchall()  # noqa: S608  names are quoted, values are literals or bound
         self.columns = {str(row[0]): Column(str(row[0]), str(row[1]), kind_of(str(row[1]))) for row in described}
         if key is not None and key not in self.columns:
@@ -128,9 +131,15 @@ class Pages:
         )
 
     def interrupt(self, wanted: State) -> None:
-        """Break off the order that is being prepared, if it is that of another state; a page is never broken off."""
+        """Break off the order that is being prepared, if it is that of another state."""
         if (preparing := self._preparing) is not None and preparing[1] not in (None, wanted):
             preparing[0].interrupt()
+
+    def overtake(self) -> None:
+        """Break off a page that is read ahead: somebody waits for another one."""
+        with self._overtaking:
+            if self._ahead is not None:
+                self._ahead.interrupt()
 
     # For the owner
 
@@ -157,18 +166,29 @@ class Pages:
         order = self._order(state)
         return total if order is None else len(order)
 
+    def ahead(self, state: State, first: int, count: int) -> pa.Table:
+        """Return a page as `page` does, for later: `overtake` breaks it off, and then it raises duckdb.InterruptException."""
+        self.count(state)
+        with self._overtaking:
+            self._ahead = self._cursor()
+        try:
+            return self.page(state, first, count)
+        finally:
+            with self._overtaking:
+                self._ahead = None
+
     def page(self, state: State, first: int, count: int) -> pa.Table:
         """Return rows `first` to `first + count` of a state, each cell as text: place, rowid, key, then the columns."""
         total = self.total()
         order = self._order(state)
-        cells = ", ".join(f"{_cut(column)} AS {quoted(f'c{n}')}" for n, column in enumerate(self.columns.values()))
+        cells = ", ".join(f"{_cell(column)} AS {quoted(f'c{n}')}" for n, column in enumerate(self.columns.values()))
         key = f"{quoted(self.key)}::VARCHAR" if self.key else "rowid::VARCHAR"
         moment = f"epoch_us({quoted(self.time)})::DOUBLE" if self.time else "NULL::DOUBLE"
         chosen = f"SELECT rowid AS r, {key} AS k, {moment} AS us, {cells} FROM {self._base}"  # noqa: S608  names are quoted, values are literals or bound
         if order is None:
             end = min(first + count, total)
             found = self._arrow(f"{chosen} WHERE rowid >= {int(first)} AND rowid < {int(end)} ORDER BY rowid")
-            return found.add_column(0, "place", pa.array(range(first, first + len(found)), pa.int64()))
+            return _placed(found, first)
         numbers = order[first : first + count]
         if not len(numbers):
             found = self._arrow(f"{chosen} WHERE false")
@@ -180,7 +200,7 @@ class Pages:
         at = np.argsort(found["r"].to_numpy(), kind="stable")
         place = np.searchsorted(found["r"].to_numpy()[at], numbers)
         found = found.take(pa.array(at[place])) if len(numbers) else found
-        return found.add_column(0, "place", pa.array(range(first, first + len(found)), pa.int64()))
+        return _placed(found, first)
 
     def place(self, state: State, id_: str) -> int:
         """Return where the row with a key stands in a state, -1 where it is not shown."""
@@ -291,7 +311,31 @@ def of_table(table: Any, key: str | None = None) -> Pages:
     return Pages('"self"', "self", cursor, key=key)
 
 
-def _cut(column: Column) -> str:
-    """Return the SQL of a cell's text in a page; one that is cut ends with an ellipsis."""
-    text = f"left({column.text}, {CELL_CHARACTERS + 1})"
-    return f"CASE WHEN length({text}) > {CELL_CHARACTERS} THEN left({text}, {CELL_CHARACTERS}) || '…' ELSE {text} END"
+def _placed(found: pa.Table, first: int) -> pa.Table:
+    """Return the rows of a page with their places, and with cells as they are shown."""
+    head = [("place", pa.array(range(first, first + len(found)), pa.int64()))]
+    cells = [
+        (name, _ended(found[name]) if pa.types.is_string(found[name].type) else found[name])
+        for name in found.column_names
+    ]
+    return pa.table(dict(head + cells))
+
+
+def _cell(column: Column) -> str:
+    """Return the SQL of a cell's text in a page, of a character more than is shown where it can be long.
+
+    It is as simple as it can be: DuckDB binds it anew for each page, and a page is a few rows.
+    """
+    if column.kind in ("number", "time", "bool"):
+        return column.text
+    return f"left({column.quoted if column.sql == 'VARCHAR' else column.text}, {CELL_CHARACTERS + 1})"
+
+
+def _ended(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the texts of a page, those that were cut with an ellipsis at the end."""
+    long = pc.greater(pc.utf8_length(cells), CELL_CHARACTERS)
+    if not pc.any(long).as_py():
+        return cells
+    return pc.if_else(
+        long, pc.binary_join_element_wise(pc.utf8_slice_codeunits(cells, 0, CELL_CHARACTERS), "…", ""), cells
+    )

@@ -104,12 +104,17 @@ class TableExplorer(View):
         with suppress(ArgumentError):  # told where it is asked for
             self._pages.interrupt(self.state)
 
+    def _received(self, widget: Any, content: Any, buffers: Any) -> None:
+        if isinstance(content, dict) and content.get("name") == "page" and not _told_ahead(content.get("params")):
+            self._pages.overtake()
+        super()._received(widget, content, buffers)
+
     def answer(self, name: str, params: Mapping[str, Any]) -> pa.Table:
         """Return columns, shape, a page, a summary, the place of a key, or a whole cell."""
         try:
             return self._answer(name, params)
         except duckdb.InterruptException:
-            raise ArgumentError("broken off by another order or filter") from None
+            raise ArgumentError("broken off by what is wanted now") from None
         except duckdb.Error as error:
             raise ArgumentError(str(error).partition("\n")[0]) from error
 
@@ -122,7 +127,8 @@ class TableExplorer(View):
         if name == "shape":
             return pa.table({"shown": [float(pages.count(state))], "total": [float(pages.total())]})
         if name == "page":
-            return pages.page(state, max(0, int(params["first"])), min(int(params["count"]), 1000))
+            read = pages.ahead if params.get("ahead") else pages.page
+            return read(state, max(0, int(params["first"])), min(int(params["count"]), 1000))
         if name == "summary":
             return pages.summary(state, str(params["column"]))
         if name == "place":
@@ -150,6 +156,10 @@ class TableExplorer(View):
 
     def _release(self) -> None:
         self._pages.close()
+
+
+def _told_ahead(params: Any) -> bool:
+    return isinstance(params, Mapping) and bool(params.get("ahead"))
 
 
 def _columns(pages: Pages) -> pa.Table:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from widgets.headless import asked, recorded, update
+from widgets.headless import asked, custom, recorded, update
 
 from kit import datasets
 from kit.errors import ArgumentError
@@ -352,6 +353,31 @@ def test_code_and_front_end_ask_at_the_same_time(study: Study) -> None:
 
 
 # Summaries
+
+
+def test_a_page_that_is_read_ahead_is_broken_off_for_one_that_somebody_waits_for(
+    explorer: TableExplorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages, begun, page = explorer._pages, threading.Event(), explorer._pages.page
+
+    def endless(*_: Any) -> pa.Table:
+        found = pages._cursor().sql("SELECT sum(a.i * b.i) FROM range(10_000_000) a(i), range(1_000_000) b(i)")
+        begun.set()
+        return found.to_arrow_table()
+
+    monkeypatch.setattr(pages, "page", endless)
+    ahead = explorer.post(lambda: explorer.answer("page", {"first": 40, "count": 20, "ahead": True}))
+    assert begun.wait(30)
+    monkeypatch.setattr(pages, "page", page)
+    custom(explorer, {"ask": "later", "name": "page", "params": {"first": 60, "count": 5, "ahead": True}})
+    assert not ahead.done()  # what is read ahead does not overtake
+    while not ahead.done():  # one that comes before DuckDB has begun does nothing
+        custom(explorer, {"ask": "now", "name": "page", "params": {"first": 5, "count": 3}})
+        time.sleep(0.02)
+    with pytest.raises(ArgumentError, match="broken off by what is wanted now"):
+        ahead.result()
+    assert answer(explorer, "page", first=5, count=3)["place"] == [5, 6, 7]
+    assert answer(explorer, "page", first=40, count=2, ahead=True)["place"] == [40, 41]
 
 
 def test_summaries_tell_missing_different_and_distribution(explorer: TableExplorer, study: Study) -> None:

@@ -7,10 +7,11 @@ import { button, element, frame, put } from "./view.js";
 import { count, indented, summaryOf, widthOf } from "./cells.js";
 
 const ROW = 24;
-const PAGE = 20;
 const TALLEST = 8e6;
-const KEPT_PAGES = 120;
-const MOST_PAGES = 50; // in one question: the kernel gives no more rows at once
+const BLINK_MS = 80;
+const AHEAD = 20; // rows beside those that are looked at
+const KEPT_ROWS = 2400;
+const MOST_ROWS = 1000; // in one question: the kernel gives no more at once
 
 export function render({ model, el }) {
   const view = frame(model, el, "table");
@@ -20,8 +21,9 @@ export function render({ model, el }) {
   let version = 0; // of filters and order: an answer for another one is dropped
   let top = 0; // the row at the upper edge, with a fraction
   let active = { row: 0, column: 0 };
-  let pages = new Map();
-  let asking = false;
+  let held = new Map(); // of each row that is here its frame, and where in it
+  let before = 0; // the row at the upper edge when it was last asked
+  let asking = null; // the question for a page that is out, and whether somebody looks at it
   const times = []; // from asking for a page to its rows being drawn, in ms
 
   // Parts
@@ -40,7 +42,6 @@ export function render({ model, el }) {
   const name = () => grid.setAttribute("aria-label", model.get("title") || "table");
   view.on("title", name);
   name();
-
   const tools = source.live ? filterTools() : null;
 
   // Data
@@ -62,16 +63,14 @@ export function render({ model, el }) {
       tools?.columns(columns);
       drawHead();
       await renew(true);
-    } catch (error) {
-      failed(error);
-    }
+    } catch (error) { failed(error); }
   }
 
   /** Ask anew after filters, order or data have changed. */
   async function renew(first) {
     const mine = ++version;
-    pages = new Map();
-    asking = false;
+    held = new Map();
+    asking = null;
     drawChips();
     drawHead();
     const big = total > 200000 || first;
@@ -106,61 +105,58 @@ export function render({ model, el }) {
     view.say(`${part}${chosen ? `, ${count(chosen)} selected` : ""}. Row ${shown ? count(Math.floor(top) + 1) : 0}`);
   }
 
-  const numberOf = (row) => (source.live ? Math.floor(row / PAGE) : 0);
-
-  /** The frame that holds a row, and where in it. Pages that came with one answer share its frame. */
-  function rowAt(row) {
-    const page = pages.get(numberOf(row));
-    return page && row - page.first < page.frame.rows ? { page: page.frame, at: row - page.first } : null;
-  }
-
-  /** The first and the last number of the pages from one row to another that are missing, as far as one question goes. */
+  /** The rows from one to another that are missing, as far as one question goes. */
   function missing(from, to) {
-    const numbers = [];
-    for (let number = numberOf(Math.max(from, 0)); number <= numberOf(Math.min(to, shown - 1)); number++)
-      if (!pages.has(number)) numbers.push(number);
-    return numbers.length ? [numbers[0], Math.min(numbers.at(-1), numbers[0] + MOST_PAGES - 1)] : null;
+    let [first, last] = [Math.max(from, 0), Math.min(to, shown - 1)];
+    while (first <= last && held.has(first)) first++;
+    while (first <= last && held.has(last)) last--;
+    return first <= last ? { first, count: Math.min(last - first + 1, MOST_ROWS) } : null;
   }
 
   /**
    * Ask for what is looked at and missing, else for what lies beside it. One question at a time, so that the last wish is never
-   * behind a queue of old ones; and all pages that are looked at in one, since each question is a way to the kernel and back.
+   * behind a queue of old ones; and just the rows that are looked at, since each question is a way to the kernel and back.
+   * Only a question for what lies beside is overtaken: the kernel breaks it off for one that somebody waits for.
    */
   async function fetch() {
-    if (asking || !shown) return;
+    if (asking?.looked || !shown) return;
     const [from, to] = [Math.floor(top), Math.min(Math.floor(top) + lines(), shown - 1)];
     const looked = missing(from, to);
-    const wanted = looked ?? missing(to + 1, to + PAGE) ?? missing(from - PAGE, from - 1);
+    const up = from < before && before - from < AHEAD; // who scrolls up goes on up, anybody else reads on
+    const wanted = looked ?? (asking ? null : up ? missing(from - AHEAD, from - 1) : missing(to + 1, to + AHEAD));
+    before = from;
     if (!wanted) return;
-    const [[low, high], mine, begun] = [wanted, version, performance.now()];
-    asking = true;
+    const [begun, mine] = [performance.now(), { looked: looked !== null, version }];
+    asking = mine;
     try {
-      const first = low * PAGE;
-      const found = await ask("page", { first, count: (high - low + 1) * PAGE });
-      if (mine !== version) return;
-      for (let number = low; number <= high; number++) pages.set(number, { frame: found, first });
-      while (pages.size > KEPT_PAGES) pages.delete(pages.keys().next().value);
+      const found = await ask("page", { ...wanted, ahead: !mine.looked });
+      if (mine.version !== version || !found.rows) return;
+      const first = source.live ? wanted.first : 0; // a file has one page
+      for (let at = 0; at < found.rows; at++) held.set(first + at, { page: found, at });
+      for (const row of source.live ? held.keys() : []) {
+        if (held.size <= KEPT_ROWS) break;
+        held.delete(row);
+      }
       draw();
       if (looked) times.push(performance.now() - begun);
     } catch (error) {
-      if (mine === version) failed(error);
+      if (mine.version === version && mine.looked) failed(error);
       return;
-    } finally {
-      if (mine === version) asking = false;
-    }
+    } finally { if (asking === mine) asking = null; }
     fetch();
   }
 
   async function summarise(mine) {
     if (!source.live) return;
-    for (const column of columns) {
+    const of = JSON.stringify(["filters", "where", "window_us", "revision"].map((trait) => model.get(trait)));
+    for (const column of columns.filter((one) => one.summaryOf !== of)) { // another order is no other summary
       // Rows that are looked at go before summaries.
       while (asking) await new Promise((go) => setTimeout(go, 30));
       if (mine !== version) return;
       try {
         const found = await ask("summary", { column: column.name });
         if (mine !== version) return;
-        column.summary = found;
+        [column.summary, column.summaryOf] = [found, of];
       } catch (error) {
         column.summary = null;
       }
@@ -172,6 +168,7 @@ export function render({ model, el }) {
 
   const lines = () => Math.max(1, Math.floor((grid.clientHeight - head.offsetHeight) / ROW));
   const last = () => Math.max(0, shown - lines());
+  let late; // the timer of a drawing with rows that have not come
   let ours = -1; // the scroll position that we set, whose event is no wish of the reader's
 
   function fit() {
@@ -188,12 +185,20 @@ export function render({ model, el }) {
     const room = grid.scrollHeight - grid.clientHeight;
     ours = last() ? Math.round((top / last()) * room) : 0;
     grid.scrollTop = ours;
-    draw();
-    fetch();
+    look();
     tell();
   }
 
+  /** Ask for what is missing and draw; where rows are on their way, wait a blink for them instead of drawing twice. */
+  function look() {
+    fetch();
+    rows.dataset.waiting = String(Boolean(asking?.looked));
+    if (asking?.looked) late ||= setTimeout(draw, BLINK_MS);
+    else draw();
+  }
+
   function draw() {
+    late = clearTimeout(late);
     const from = Math.floor(top);
     const many = Math.min(lines() + 1, Math.max(shown - from, 0));
     while (rows.children.length < many) rows.append(element("div", { role: "row" }));
@@ -214,9 +219,9 @@ export function render({ model, el }) {
   const cellId = (row, column) => `${base}-${row}-${column}`;
 
   function drawRow(line, row, chosen) {
-    const held = rowAt(row);
-    const key = held?.page.at("k", held.at) ?? null;
-    line.className = `kit-grid-row${held ? "" : " kit-grid-waiting"}${row % 2 ? " kit-grid-odd" : ""}`;
+    const here = held.get(row);
+    const key = here?.page.at("k", here.at) ?? null;
+    line.className = `kit-grid-row${here ? "" : " kit-grid-waiting"}${row % 2 ? " kit-grid-odd" : ""}`;
     line.setAttribute("aria-rowindex", String(row + 2));
     line.setAttribute("aria-selected", String(key !== null && chosen.has(key)));
     line.dataset.row = String(row);
@@ -224,7 +229,7 @@ export function render({ model, el }) {
     while (line.children.length > columns.length) line.lastChild.remove();
     columns.forEach((column, n) => {
       const cell = line.children[n];
-      const text = held ? held.page.at(`c${n}`, held.at) : undefined;
+      const text = here ? here.page.at(`c${n}`, here.at) : undefined;
       cell.id = cellId(row, n);
       cell.setAttribute("aria-colindex", String(n + 1));
       cell.dataset.column = String(n);
@@ -269,23 +274,23 @@ export function render({ model, el }) {
   function sortBy(n, add) {
     if (!source.live) return view.say("A page cannot sort: open it in a notebook.");
     const { name: column } = columns[n];
-    const held = model.get("sort").find(([other]) => other === column)?.[1];
-    const next = held === undefined ? "asc" : held === "asc" ? "desc" : null;
+    const way = model.get("sort").find(([other]) => other === column)?.[1];
+    const next = way === undefined ? "asc" : way === "asc" ? "desc" : null;
     const others = add ? model.get("sort").filter(([other]) => other !== column) : [];
     put(model, "sort", next ? [...others, [column, next]] : others);
   }
 
   function choose(row, add) {
-    const held = rowAt(row);
-    if (!held) return;
-    const key = held.page.at("k", held.at);
+    const here = held.get(row);
+    if (!here) return;
+    const key = here.page.at("k", here.at);
     const before = model.get("selected");
     const others = before.filter((other) => other !== key);
     const had = others.length < before.length;
     const after = add ? (had ? others : [key, ...others]) : had && before.length === 1 ? [] : [key];
     chosenHere = after[0] ?? null;
     put(model, "selected", after);
-    const us = held.page.at("us", held.at);
+    const us = here.page.at("us", here.at);
     if (after[0] === key && us !== null) put(model, "cursor_us", us);
   }
 
@@ -328,12 +333,12 @@ export function render({ model, el }) {
   }
 
   async function open(row, n) {
-    const held = rowAt(row);
-    if (!held) return;
-    let text = held.page.at(`c${n}`, held.at);
+    const here = held.get(row);
+    if (!here) return;
+    let text = here.page.at(`c${n}`, here.at);
     if (source.live && text !== null) {
       try {
-        text = (await source.ask("cell", { row: held.page.at("r", held.at), column: columns[n].name })).at("text", 0);
+        text = (await source.ask("cell", { row: here.page.at("r", here.at), column: columns[n].name })).at("text", 0);
       } catch (error) {
         return failed(error);
       }
@@ -387,8 +392,7 @@ export function render({ model, el }) {
     const room = grid.scrollHeight - grid.clientHeight;
     ours = grid.scrollTop;
     top = room > 0 ? (grid.scrollTop / room) * last() : 0;
-    draw();
-    fetch();
+    look();
     tell();
   });
 
