@@ -89,3 +89,22 @@ export function indented(text) {
   }
   return made;
 }
+
+/**
+ * Show a text in the cell of a column, undefined for one that has not come. What stays as it was is left alone: a browser lays out
+ * anew what is set, and a page has many cells.
+ */
+export function fill(cell, n, column, text, active) {
+  if (cell.dataset.column !== String(n)) {
+    cell.dataset.column = String(n);
+    cell.setAttribute("aria-colindex", String(n + 1));
+  }
+  const width = `${column.width}px`;
+  if (cell.style.width !== width) cell.style.width = width;
+  const name = ["kit-grid-cell", column.kind === "number" && "kit-number", text === null && "kit-grid-null", active && "kit-grid-active"];
+  const classes = name.filter(Boolean).join(" ");
+  if (cell.className !== classes) cell.className = classes;
+  // Text is set as text: a capture may hold markup.
+  const told = text === undefined ? "…" : text === null ? "NULL" : text;
+  if (cell.textContent !== told) cell.textContent = told;
+}

@@ -4,7 +4,7 @@
 // scroll bar stands for the whole table, the wheel and the keys move by rows.
 
 import { button, element, frame, put } from "./view.js";
-import { count, indented, summaryOf, widthOf } from "./cells.js";
+import { count, fill, indented, summaryOf, widthOf } from "./cells.js";
 
 const ROW = 24;
 const TALLEST = 8e6;
@@ -228,16 +228,8 @@ export function render({ model, el }) {
     while (line.children.length < columns.length) line.append(element("div", { role: "gridcell" }));
     while (line.children.length > columns.length) line.lastChild.remove();
     columns.forEach((column, n) => {
-      const cell = line.children[n];
-      const text = here ? here.page.at(`c${n}`, here.at) : undefined;
-      cell.id = cellId(row, n);
-      cell.setAttribute("aria-colindex", String(n + 1));
-      cell.dataset.column = String(n);
-      cell.style.width = `${column.width}px`;
-      cell.className = `kit-grid-cell${column.kind === "number" ? " kit-number" : ""}${text === null ? " kit-grid-null" : ""}`
-        + (row === active.row && n === active.column ? " kit-grid-active" : "");
-      // Text is set as text: a capture may hold markup.
-      cell.textContent = text === undefined ? "…" : text === null ? "NULL" : text;
+      line.children[n].id = cellId(row, n);
+      fill(line.children[n], n, column, here ? here.page.at(`c${n}`, here.at) : undefined, row === active.row && n === active.column);
     });
   }
 
