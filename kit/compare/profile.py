@@ -101,16 +101,17 @@ def profile(store: Store, run: str, *, name: str | None = None, conformance: boo
     chosen = chosen[np.argsort(start[chosen], kind="stable")]
     place = np.full(len(grown.traces), -1)
     place[chosen] = np.arange(len(chosen))
+    at: Ints = place[grown.trace]  # of each event the place of its trace
     made = Profile(name or run, int((grown.row >= 0).sum()), start[chosen])
     every = np.arange(len(chosen))
     duration = (end[chosen] - start[chosen]) / 1000
     made.timed["duration", "trace"] = Timed(every, duration)
     if len(chosen) > 1:
         made.timed["gap", "arrival"] = Timed(every[1:], np.diff(start[chosen]) / 1000)
-    _load(made, start[chosen], end[chosen], grown, place)
+    _load(made, start[chosen], end[chosen], at[grown.row >= 0])
     _outcome(made, grown, place)
-    _structure(made, grown, place)
-    _spans(made, store, run, grown, place)
+    _structure(made, grown, at)
+    _spans(made, store, run, grown, at)
     _said(made, store, run, grown, place)
     if conformance or (conformance is None and made.signals <= CHECKED):
         _conformance(made, store, run, grown, place)
@@ -146,11 +147,11 @@ def _add(made: Profile, part: str, measure: str, key: str, trace: Ints, value: F
     made.counted[part, measure, key] = Counted(there, total[there])
 
 
-def _load(made: Profile, start: Ints, end: Ints, grown: Forest, place: Ints) -> None:
+def _load(made: Profile, start: Ints, end: Ints, at: Ints) -> None:
     open_ = np.arange(len(start)) - np.searchsorted(np.sort(end), start, side="right")
     there = np.flatnonzero(open_ > 0)
     made.counted["load", "open at arrival", "traces"] = Counted(there, open_[there].astype(np.float64))
-    _add(made, "load", "per trace", "signals", place[grown.trace[grown.row >= 0]])
+    _add(made, "load", "per trace", "signals", at)
 
 
 def _outcome(made: Profile, grown: Forest, place: Ints) -> None:
@@ -188,23 +189,23 @@ def _of_traces(grown: Forest, ids: pa.ChunkedArray) -> Ints:
     return ints(pc.index_in(ids.combine_chunks(), value_set=grown.traces["trace_id"].combine_chunks()))
 
 
-def _structure(made: Profile, grown: Forest, place: Ints) -> None:
+def _structure(made: Profile, grown: Forest, at: Ints) -> None:
     parent = published_parents(grown)
     since = since_cause(np.where(grown.ts == NO_TIME, np.iinfo(np.int64).min, grown.ts), parent)
-    inside = np.flatnonzero((place[grown.trace] >= 0) & (grown.row >= 0))
+    inside = np.flatnonzero((at >= 0) & (grown.row >= 0))
     order = in_order(since, grown.depth, inside)
-    order = order[by_number(place[grown.trace[order]], len(made))]
-    trace, kind = place[grown.trace[order]], grown.type[order]
+    order = order[by_number(at[order], len(made))]
+    trace, kind, ts = at[order], grown.type[order], grown.ts[order]
     names = grown.types
-    numbered = Sequence(grown.traces.slice(0, len(made)), names, trace, kind, grown.ts[order], trace[:0], trace[:0])
+    numbered = Sequence(grown.traces.slice(0, len(made)), names, trace, kind, ts, trace[:0], trace[:0])
     high = sequence_hashes(numbered, 1)
     starts = np.flatnonzero(numbered.first)
     values, first, inverse, counts = np.unique(high, return_index=True, return_inverse=True, return_counts=True)
     for number in np.argsort(-counts, kind="stable").tolist():
-        at = starts[first[number]]
+        begin = starts[first[number]]
         until = starts[first[number] + 1] if first[number] + 1 < len(starts) else len(order)
-        shown = [names[code] for code in kind[at : min(until, at + NAMED)].tolist()]
-        more = f" > … {until - at} events" if until - at > NAMED else ""
+        shown = [names[code] for code in kind[begin : min(until, begin + NAMED)].tolist()]
+        more = f" > … {until - begin} events" if until - begin > NAMED else ""
         word = f"{int(values[number]):016x}"
         if counts[number] < 2 and len(made.variants) > VARIANTS // 2:
             break
@@ -213,7 +214,7 @@ def _structure(made: Profile, grown: Forest, place: Ints) -> None:
         if len(made.variants) >= VARIANTS:
             break
     walked: Ints = order[parent[order] >= 0]
-    trace_of = place[grown.trace[walked]]
+    trace_of = at[walked]
     pair = grown.type[parent[walked]] * len(names) + grown.type[walked]
     for edge_code, these in _grouped(pair, len(names) ** 2):
         edge = f"{names[edge_code // len(names)]} > {names[edge_code % len(names)]}"
@@ -231,8 +232,8 @@ def _structure(made: Profile, grown: Forest, place: Ints) -> None:
     made.gram_names = tuple(
         f"{words[g // wide // wide]} {words[g // wide % wide]} {words[g % wide]}" for g in found.tolist()
     )
-    known = grown.ts[order] != NO_TIME
-    since_start = (grown.ts[order][known] - made.start[trace[known]]) / 1000
+    known = ts != NO_TIME
+    since_start = (ts[known] - made.start[trace[known]]) / 1000
     made.timed["since start", "events"] = Timed(trace[known], since_start)
 
 
@@ -254,7 +255,7 @@ def _numbered(codes: Ints, many: int) -> tuple[Ints, Ints]:
     return found, place[codes]
 
 
-def _spans(made: Profile, store: Store, run: str, grown: Forest, place: Ints) -> None:
+def _spans(made: Profile, store: Store, run: str, grown: Forest, at: Ints) -> None:
     """Add times and counts of spans by kind and neuron; what has no answer has no time."""
     close, _ = paired(grown)
     found = store.arrow(ROWS, {"run": run})
@@ -262,15 +263,16 @@ def _spans(made: Profile, store: Store, run: str, grown: Forest, place: Ints) ->
     of_row = np.full(int(ints(found["row"]).max(initial=-1)) + 1, -1)
     of_row[ints(found["row"])] = ints(pc.fill_null(coded.indices, -1))
     names = coded.dictionary.to_pylist()
+    inside = at >= 0
     codes = np.where(grown.row >= 0, of_row[np.maximum(grown.row, 0)], -1)
     for word, kind in KINDS.items():
-        opened = np.flatnonzero(grown.of_type(word) & (place[grown.trace] >= 0))
-        answered = close[opened] >= 0
-        who = np.where(answered, codes[np.maximum(close[opened], 0)], -1)
+        opened = np.flatnonzero(grown.of_type(word) & inside)
+        answered, closed, begin = close[opened] >= 0, np.maximum(close[opened], 0), grown.ts[opened]
+        who = np.where(answered, codes[closed], -1)
         who = np.where(who >= 0, who, codes[opened])
-        end = np.where(answered, grown.ts[np.maximum(close[opened], 0)], NO_TIME)
-        known = (grown.ts[opened] != NO_TIME) & (end != NO_TIME)
-        ms, trace = np.where(known, end - grown.ts[opened], 0) / 1000, place[grown.trace[opened]]
+        end = np.where(answered, grown.ts[closed], NO_TIME)
+        known = (begin != NO_TIME) & (end != NO_TIME)
+        ms, trace = np.where(known, end - begin, 0) / 1000, at[opened]
         for number, these in _grouped(who + 1, len(names) + 1):
             name = names[number - 1] if number else "?"
             _add(made, "structure", "spans per trace", f"{kind} {name}", trace[these])

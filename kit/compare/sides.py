@@ -1,14 +1,15 @@
 """What can be compared: a store with a run, a simulated run, a file, or a trace; `compare` takes two of them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from kit import io
 from kit.compare.comparison import ALPHA, Comparison, compared
 from kit.compare.difference import TraceDifference, difference
-from kit.compare.profile import Profile, profile
+from kit.compare.profile import profile
 from kit.errors import ArgumentError, NotFoundError
 from kit.sim.run import Run
 from kit.store.store import Store
@@ -53,11 +54,12 @@ def compare_runs(
     names: tuple[str, str] | None = None,
 ) -> Comparison:
     """Return what differs between two runs; see `compare`. `names` are what they are called in the answer."""
-    sides: list[Profile] = []
-    for side, run, name in ((a, run_a, "a"), (b, run_b, "b")):
-        with _opened(side, run, name) as (store, chosen, shown):
-            sides.append(profile(store, chosen, name=names[len(sides)] if names else shown, conformance=conformance))
-    return compared(*sides, alpha=alpha, seed=seed)
+    with ExitStack() as open_, ThreadPoolExecutor(1) as beside:  # NumPy lets go of the interpreter: two cores are busy
+        sides = [open_.enter_context(_opened(*one)) for one in ((a, run_a, "a"), (b, run_b, "b"))]
+        told = names or (sides[0][2], sides[1][2])
+        first = beside.submit(profile, *sides[0][:2], name=told[0], conformance=conformance)
+        second = profile(*sides[1][:2], name=told[1], conformance=conformance)
+        return compared(first.result(), second, alpha=alpha, seed=seed)
 
 
 def _is_trace(side: Any) -> bool:
