@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 from kit.errors import ArgumentError, TransportError
 from kit.replay.event import PlayedEvent
 from kit.replay.sink import Sink
+from kit.sim.delivery import LONGEST, publication
 
-LONGEST = 65_000
-"""Bytes of a line that the dev synapse reads; a longer one makes it drop the connection (spec/cosmonapse.md 7)."""
 CHECK_EVERY = 32
 """Frames between two questions whether the bus still keeps up."""
 
@@ -21,7 +20,7 @@ class Bus(Sink):
 
     Frames are the captured lines, on the subject that a Dendrite would have used (spec/cosmonapse.md 4). Whoever is on
     that namespace acts on them: so only a bus of this machine is taken, unless `anywhere=True`. Signals that are too long
-    for the bus, and what is no signal, are skipped and counted. Raises TransportError where the bus cannot be reached or
+    for the clients of the bus, and what is no signal, are skipped and counted. Raises TransportError where the bus cannot be reached or
     goes away, and for what it refuses.
     """
 
@@ -58,15 +57,12 @@ class Bus(Sink):
         if event.family != "signals" or event.text is None:
             self.skipped += 1
             return
-        line = json.dumps(
-            {"op": "pub", "subject": subject(self.namespace, event), "frame": event.text}, ensure_ascii=False
-        )
-        data = line.encode() + b"\n"
-        if len(data) > LONGEST:
+        line = publication(subject(self.namespace, event), event.text)
+        if len(line) > LONGEST:
             self.skipped += 1
             return
         try:
-            self._socket.sendall(data)
+            self._socket.sendall(line.encode() + b"\n")
         except OSError as error:
             raise TransportError(f"{self.name} went away at {event.id}: {error}") from error
         self.published += 1

@@ -12,6 +12,8 @@ LINE_BYTES = 64 << 10
 """What asyncio reads as one line, at the dev server and at its clients, without the newline."""
 SUBSCRIPTION_BYTES = len(',"sub_id":""') + 32
 """By how much the line to a client is longer than that from the publisher."""
+LONGEST = LINE_BYTES - SUBSCRIPTION_BYTES
+"""Bytes of the longest line from a publisher that clients can read."""
 WIDEST = 12
 """Bytes that a character takes in a frame at most: two escapes of ASCII."""
 REST_CHARACTERS = 500
@@ -41,11 +43,15 @@ def frame_bytes(envelope: Envelope, namespace: str) -> int:
     """
     address = f"{namespace}{envelope.to}{envelope.to_type}{envelope.capabilities}"
     characters = len(envelope.text or "") + len(address) + len(str(envelope.meta))
-    if WIDEST * (characters + REST_CHARACTERS) <= LINE_BYTES - SUBSCRIPTION_BYTES:
+    if WIDEST * (characters + REST_CHARACTERS) <= LONGEST:
         return 0
     subject = f"cosmonapse.{namespace}.{envelope.kind}"
-    frame = envelope.encode().decode("utf-8", "surrogatepass")
-    return len(json.dumps({"op": "pub", "subject": subject, "frame": frame}, separators=(",", ":")))
+    return len(publication(subject, envelope.encode().decode("utf-8", "surrogatepass")))
+
+
+def publication(subject: str, frame: str) -> str:
+    """Return the line in which a client publishes a frame, without its newline."""
+    return json.dumps({"op": "pub", "subject": subject, "frame": frame}, separators=(",", ":"))
 
 
 def lost(envelope: Envelope, size: int) -> FrameLost | None:
@@ -53,7 +59,7 @@ def lost(envelope: Envelope, size: int) -> FrameLost | None:
 
     One that is too long for the server is seen by nobody; one that only its clients cannot read is still seen by a tap.
     """
-    if size <= LINE_BYTES - SUBSCRIPTION_BYTES:
+    if size <= LONGEST:
         return None
     who = "the server" if size > LINE_BYTES else "with its subscription a client"
     return FrameLost(

@@ -219,11 +219,18 @@ def test_frames_that_are_too_long_for_the_bus_are_skipped_and_told(synapse: int)
     long = {"v": "1", "id": "evt_1", "trace_id": "trc_1", "parent_id": None, "type": "PLAN", "directed": None}
     long |= {"ts": "2026-05-16T14:22:00Z", "payload": {"steps": ["x" * 70_000]}, "meta": {}}
     short = long | {"id": "evt_2", "payload": {}}
-    with kit.load([json.dumps(long), json.dumps(short)]) as study:
+    # A frame goes over the bus as JSON in JSON and in ASCII: 40,000 bytes of these letters become 140,000.
+    wide = long | {"id": "evt_3", "payload": {"steps": ["é" * 20_000]}}
+    whole = long | {"id": "evt_4", "payload": {"steps": ["é" * 9_000]}}
+    lines = [json.dumps(one, ensure_ascii=False) for one in (long, short, wide, whole)]
+    tap = dev_bus.Tap(synapse)
+    with kit.load(lines) as study:
         bus = Bus(f"127.0.0.1:{synapse}", namespace="lab")
         Player(study, sink=bus, rate=FAST).run()
         bus.close()
-        assert (bus.published, bus.skipped) == (1, 1)
+        assert (bus.published, bus.skipped) == (2, 2)
+    assert [json.loads(message["frame"])["id"] for message in tap.take(2)] == ["evt_2", "evt_4"]
+    tap.close()
 
 
 def test_a_bus_elsewhere_is_refused_and_a_missing_one_is_said() -> None:
