@@ -47,7 +47,7 @@ export function summaryOf(column, id) {
 
 export function widthOf(column) {
   const known = { number: 110, time: 215, bool: 80, json: 320, blob: 180 }[column.kind];
-  return known ?? (/(^|_)(id|trace|parent)$/.test(column.name) ? 265 : 150);
+  return known ?? (/(^|_)(id|trace|parent)$/.test(column.name) ? 278 : 150);
 }
 
 export function count(value) {
