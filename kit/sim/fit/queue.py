@@ -25,8 +25,9 @@ WIDEST = 64
 """Numbers of workers that are tried."""
 WAITED = 10
 """Tasks that have to have waited for a limit to be seen."""
-GAIN = 7.0
-"""What the logarithm of the likelihood must gain over no limit: with 4, one in ten captures without a limit was given one."""
+GAIN = 4.0
+"""What the logarithm of the likelihood must gain over no limit, for one worker; for `c` it is 2 log c more, as if they were 1/c^2 as
+likely beforehand: without that one in ten captures in which nobody waited was given a limit."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def served(arrived: Ints, left: Ints) -> Served:
     if not possible:
         return Served(None, arrived, crowd, f"up to {crowd} tasks at a time, and none of them waited")
     best = max(possible, key=lambda workers: (possible[workers], -workers))
-    if possible[best] < free + GAIN:
+    if possible[best] < free + GAIN + 2 * math.log(best):
         return Served(None, arrived, crowd, f"up to {crowd} tasks at a time fit no limit better than none")
     return Served(best, begun_at(arrived, left, best), crowd, f"the likeliest of 1 to {crowd}")
 
