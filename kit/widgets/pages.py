@@ -166,25 +166,31 @@ class Pages:
         order = self._order(state)
         return total if order is None else len(order)
 
-    def ahead(self, state: State, first: int, count: int) -> pa.Table:
+    def ahead(self, state: State, first: int, count: int, columns: tuple[int, int] | None = None) -> pa.Table:
         """Return a page as `page` does, for later: `overtake` breaks it off, and then it raises duckdb.InterruptException."""
         self.count(state)
         with self._overtaking:
             self._ahead = self._cursor()
         try:
-            return self.page(state, first, count)
+            return self.page(state, first, count, columns)
         finally:
             with self._overtaking:
                 self._ahead = None
 
-    def page(self, state: State, first: int, count: int) -> pa.Table:
-        """Return rows `first` to `first + count` of a state, each cell as text: place, rowid, key, then the columns."""
+    def page(self, state: State, first: int, count: int, columns: tuple[int, int] | None = None) -> pa.Table:
+        """Return rows `first` to `first + count` of a state, each cell as text: place, rowid, key, then the columns.
+
+        With `columns` only those from one number up to another: c3 and c4 for (3, 5).
+        """
         total = self.total()
         order = self._order(state)
-        cells = ", ".join(f"{_cell(column)} AS {quoted(f'c{n}')}" for n, column in enumerate(self.columns.values()))
+        wanted = range(len(self.columns)) if columns is None else range(*columns)
+        cells = "".join(
+            f", {_cell(column)} AS {quoted(f'c{n}')}" for n, column in enumerate(self.columns.values()) if n in wanted
+        )
         key = f"{quoted(self.key)}::VARCHAR" if self.key else "rowid::VARCHAR"
         moment = f"epoch_us({quoted(self.time)})::DOUBLE" if self.time else "NULL::DOUBLE"
-        chosen = f"SELECT rowid AS r, {key} AS k, {moment} AS us, {cells} FROM {self._base}"  # noqa: S608  names are quoted, values are literals or bound
+        chosen = f"SELECT rowid AS r, {key} AS k, {moment} AS us{cells} FROM {self._base}"  # noqa: S608  names are quoted, values are literals or bound
         if order is None:
             end = min(first + count, total)
             found = self._arrow(f"{chosen} WHERE rowid >= {int(first)} AND rowid < {int(end)} ORDER BY rowid")

@@ -128,7 +128,8 @@ class TableExplorer(View):
             return pa.table({"shown": [float(pages.count(state))], "total": [float(pages.total())]})
         if name == "page":
             read = pages.ahead if params.get("ahead") else pages.page
-            return read(state, max(0, int(params["first"])), min(int(params["count"]), 1000))
+            begin, end = params.get("columns") or (0, len(pages.columns))
+            return read(state, max(0, int(params["first"])), min(int(params["count"]), 1000), (int(begin), int(end)))
         if name == "summary":
             return pages.summary(state, str(params["column"]))
         if name == "place":

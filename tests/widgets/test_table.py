@@ -355,6 +355,18 @@ def test_code_and_front_end_ask_at_the_same_time(study: Study) -> None:
 # Summaries
 
 
+def test_a_page_can_be_of_the_columns_in_sight(explorer: TableExplorer) -> None:
+    for sort in ([], [["ts", "desc"]]):
+        explorer.sort = sort
+        whole, part = (
+            answer(explorer, "page", first=3, count=4),
+            answer(explorer, "page", first=3, count=4, columns=[2, 5]),
+        )
+        assert [name for name in part if name[1:].isdigit()] == ["c2", "c3", "c4"]
+        assert part == {name: whole[name] for name in part}
+        assert list(answer(explorer, "page", first=3, count=4, columns=[4, 4])) == ["place", "r", "k", "us"]
+
+
 def test_a_page_that_is_read_ahead_is_broken_off_for_one_that_somebody_waits_for(
     explorer: TableExplorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,3 +108,14 @@ export function fill(cell, n, column, text, active) {
   const told = text === undefined ? "…" : text === null ? "NULL" : text;
   if (cell.textContent !== told) cell.textContent = told;
 }
+
+/** From which column to which one can see, where the view begins at `left` and is `width` wide. */
+export function inSight(columns, left, width) {
+  let [edge, begin, end] = [0, 0, 0];
+  for (const column of columns) {
+    if (edge + column.width <= left) begin++;
+    if (edge < left + width) end++;
+    edge += column.width;
+  }
+  return [begin, end];
+}

@@ -4,7 +4,7 @@
 // scroll bar stands for the whole table, the wheel and the keys move by rows.
 
 import { button, element, frame, put } from "./view.js";
-import { count, fill, indented, summaryOf, widthOf } from "./cells.js";
+import { count, fill, inSight, indented, summaryOf, widthOf } from "./cells.js";
 
 const ROW = 24;
 const TALLEST = 8e6;
@@ -21,7 +21,7 @@ export function render({ model, el }) {
   let version = 0; // of filters and order: an answer for another one is dropped
   let top = 0; // the row at the upper edge, with a fraction
   let active = { row: 0, column: 0 };
-  let held = new Map(); // of each row that is here its frame, and where in it
+  let held = new Map(); // of each row that is here its frame, where in it, and from which column to which
   let before = 0; // the row at the upper edge when it was last asked
   let asking = null; // the question for a page that is out, and whether somebody looks at it
   const times = []; // from asking for a page to its rows being drawn, in ms
@@ -105,25 +105,29 @@ export function render({ model, el }) {
     view.say(`${part}${chosen ? `, ${count(chosen)} selected` : ""}. Row ${shown ? count(Math.floor(top) + 1) : 0}`);
   }
 
-  /** The rows from one to another that are missing, as far as one question goes. */
-  function missing(from, to) {
+  /** The question for the rows from one to another that are missing, or have not all of some columns; null for none. */
+  function missing(from, to, [begin, end]) {
+    const there = (row) => held.has(row) && held.get(row).begin <= begin && held.get(row).end >= end;
     let [first, last] = [Math.max(from, 0), Math.min(to, shown - 1)];
-    while (first <= last && held.has(first)) first++;
-    while (first <= last && held.has(last)) last--;
-    return first <= last ? { first, count: Math.min(last - first + 1, MOST_ROWS) } : null;
+    while (first <= last && there(first)) first++;
+    while (first <= last && there(last)) last--;
+    return first <= last ? { first, count: Math.min(last - first + 1, MOST_ROWS), columns: [begin, end] } : null;
   }
 
+  const sight = () => (source.live ? inSight(columns, grid.scrollLeft, grid.clientWidth) : [0, columns.length]);
+
   /**
-   * Ask for what is looked at and missing, else for what lies beside it. One question at a time, so that the last wish is never
+   * Ask for what is looked at and missing, else for other columns of it, else for what lies beside it. One question at a time, so that the last wish is never
    * behind a queue of old ones; and just the rows that are looked at, since each question is a way to the kernel and back.
    * Only a question for what lies beside is overtaken: the kernel breaks it off for one that somebody waits for.
    */
   async function fetch() {
     if (asking?.looked || !shown) return;
     const [from, to] = [Math.floor(top), Math.min(Math.floor(top) + lines(), shown - 1)];
-    const looked = missing(from, to);
+    const [looked, every] = [missing(from, to, sight()), [0, columns.length]];
     const up = from < before && before - from < AHEAD; // who scrolls up goes on up, anybody else reads on
-    const wanted = looked ?? (asking ? null : up ? missing(from - AHEAD, from - 1) : missing(to + 1, to + AHEAD));
+    const beside = up ? [from - AHEAD, from - 1] : [to + 1, to + AHEAD];
+    const wanted = looked ?? (asking ? null : (missing(from, to, every) ?? missing(...beside, every)));
     before = from;
     if (!wanted) return;
     const [begun, mine] = [performance.now(), { looked: looked !== null, version }];
@@ -131,8 +135,8 @@ export function render({ model, el }) {
     try {
       const found = await ask("page", { ...wanted, ahead: !mine.looked });
       if (mine.version !== version || !found.rows) return;
-      const first = source.live ? wanted.first : 0; // a file has one page
-      for (let at = 0; at < found.rows; at++) held.set(first + at, { page: found, at });
+      const [first, [begin, end]] = source.live ? [wanted.first, wanted.columns] : [0, every]; // a file has one page
+      for (let at = 0; at < found.rows; at++) held.set(first + at, { page: found, at, begin, end });
       for (const row of source.live ? held.keys() : []) {
         if (held.size <= KEPT_ROWS) break;
         held.delete(row);
@@ -218,6 +222,8 @@ export function render({ model, el }) {
   const base = `kit-grid-${Math.random().toString(36).slice(2)}`;
   const cellId = (row, column) => `${base}-${row}-${column}`;
 
+  const textOf = (here, n) => (here && here.begin <= n && n < here.end ? here.page.at(`c${n}`, here.at) : undefined);
+
   function drawRow(line, row, chosen) {
     const here = held.get(row);
     const key = here?.page.at("k", here.at) ?? null;
@@ -229,7 +235,7 @@ export function render({ model, el }) {
     while (line.children.length > columns.length) line.lastChild.remove();
     columns.forEach((column, n) => {
       line.children[n].id = cellId(row, n);
-      fill(line.children[n], n, column, here ? here.page.at(`c${n}`, here.at) : undefined, row === active.row && n === active.column);
+      fill(line.children[n], n, column, textOf(here, n), row === active.row && n === active.column);
     });
   }
 
@@ -327,7 +333,7 @@ export function render({ model, el }) {
   async function open(row, n) {
     const here = held.get(row);
     if (!here) return;
-    let text = here.page.at(`c${n}`, here.at);
+    let text = textOf(here, n);
     if (source.live && text !== null) {
       try {
         text = (await source.ask("cell", { row: here.page.at("r", here.at), column: columns[n].name })).at("text", 0);
@@ -380,7 +386,7 @@ export function render({ model, el }) {
   });
 
   view.listen(grid, "scroll", () => {
-    if (Math.abs(grid.scrollTop - ours) < 1) return;
+    if (Math.abs(grid.scrollTop - ours) < 1) return void fetch(); // to the side, where other columns come in sight
     const room = grid.scrollHeight - grid.clientHeight;
     ours = grid.scrollTop;
     top = room > 0 ? (grid.scrollTop / room) * last() : 0;
