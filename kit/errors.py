@@ -17,6 +17,7 @@
     ├── ArgumentError               (ValueError) a call that cannot mean anything
     ├── SignalError                 (ValueError) a Signal that breaks the protocol
     │   └── DendriteProtocolError   a role or type that may not emit this signal
+    │       └── TraceLimitExceeded  a Dendrite has sent as much on a trace as its limits let it
     ├── KernelError                 (RuntimeError) the virtual clock was asked for what cannot happen
     │   ├── InterruptError          thrown into a process by another one; `.cause`
     │   └── CrashError              a process was crashed from outside
@@ -134,6 +135,10 @@ class SignalError(KitError, ValueError):
 
 class DendriteProtocolError(SignalError):
     """A role or type that may not emit this signal (spec/cosmonapse.md 5.11)."""
+
+
+class TraceLimitExceeded(DendriteProtocolError):
+    """A Dendrite has sent as much on a trace as its limits let it (spec/cosmonapse.md 5.11)."""
 
 
 class KernelError(KitError, RuntimeError):

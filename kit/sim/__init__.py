@@ -26,6 +26,7 @@ from kit.sim.fit import Calibrated, Calibration, calibrate
 from kit.sim.guard import Guard, breaks, guard
 from kit.sim.hooks import RefreshEvent
 from kit.sim.invariant import shrink, watch
+from kit.sim.limits import Limits
 from kit.sim.measure import Metric
 from kit.sim.model import Behaviour, ModelAxon
 from kit.sim.namespace import Namespace
@@ -64,6 +65,7 @@ __all__ = [
     "Hit",
     "ImprintReceipt",
     "InMemoryEngram",
+    "Limits",
     "Memory",
     "Metric",
     "Model",

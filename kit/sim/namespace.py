@@ -15,7 +15,7 @@ run = ns.run(until="10m")
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from kit.cosmonapse.registry import MemoryRegistryStore, NeuronRecord, RegistryStore
 from kit.errors import ArgumentError, KernelError
@@ -29,6 +29,7 @@ from kit.sim.effector import Effector
 from kit.sim.engram import Engram, InMemoryEngram
 from kit.sim.envelope import Envelope
 from kit.sim.faults import Faults
+from kit.sim.limits import Limited, Limits
 from kit.sim.model import Behaviour, ModelAxon
 from kit.sim.recording import Recording, held
 from kit.sim.run import Run
@@ -209,6 +210,23 @@ class Namespace:
         """Add an Effector; `tools` maps the name of a tool to a function of its arguments."""
         made = Effector(effector_id=self._free(effector_id), effector_kind=kind, tools=tools, service=service)
         self._node(dendrite or effector_id, role="worker").attach_effector(made)
+        return made
+
+    def limits(
+        self,
+        name: str,
+        *,
+        max_tool_calls: int | None = None,
+        max_imprints: int | None = None,
+        max_actions: int | None = None,
+        on_exceed: Literal["refuse", "stop_trace"] = "refuse",
+    ) -> Limits:
+        """Limit what the Dendrite called `name`, or that of a neuron of this name, may send on one trace; see `kit.sim.Limits`."""
+        made = Limits(name, max_tool_calls, max_imprints, max_actions, on_exceed)
+        node = next((node for node in self.dendrites.values() if name in (node.dendrite_id, *node.axons)), None)
+        if node is None:
+            raise ArgumentError(f"limits: nobody is called {name!r}; there are {', '.join(self.dendrites)}")
+        node.limited = Limited(node, made)
         return made
 
     def arrivals(

@@ -12,6 +12,7 @@ from kit.cosmonapse.types import SYNAPSE_TYPES, SignalType
 from kit.errors import ArgumentError, CrashError, DendriteProtocolError, SignalError
 from kit.kernel import Process
 from kit.sim.envelope import Envelope, Json
+from kit.sim.limits import Limited
 from kit.sim.pathway import Pathway
 from kit.sim.stake import Stake
 
@@ -78,6 +79,8 @@ class Node:
         self.duties: dict[str, Callable[[Envelope], None]] = {}
         """What a Dendrite does by itself with signals of a type."""
         self.stakes: dict[str, Stake] = {}
+        self.limited: Limited | None = None
+        """What it has sent on each trace, where that is limited."""
         self.handled = Handled() if synapse.fidelity == "spec" else None
         self._processes: dict[Process, None] = {}
 

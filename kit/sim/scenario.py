@@ -23,6 +23,7 @@ from kit.sim.delivery import Delivery
 from kit.sim.distribution import Distribution
 from kit.sim.duration import Duration, microseconds
 from kit.sim.faults import Fault
+from kit.sim.limits import Limits
 from kit.sim.model import Behaviour
 from kit.sim.namespace import Namespace
 from kit.sim.run import Run
@@ -100,6 +101,7 @@ class Scenario:
     effectors: tuple[Tools, ...] = ()
     arrivals: tuple[Arrivals, ...] = ()
     faults: tuple[Fault, ...] = ()
+    limits: tuple[Limits, ...] = ()
     setup: tuple[str, ...] = ()
     heartbeat: Duration = "30s"
     latency: Distribution | None = None
@@ -142,6 +144,8 @@ class Scenario:
             ns.neuron(neuron.id, **_given(neuron, "id", "function"))(find(neuron.function))
         for model in self.models:
             ns.model(model.id, **_given(model, "id", "behaviour"), **_given(model.behaviour))
+        for limit in self.limits:
+            ns.limits(limit.dendrite, **_given(limit, "dendrite"))
         for stream in self.arrivals:
             ns.arrivals(**_given(stream))
         for fault in self.faults:
@@ -229,6 +233,7 @@ _PARTS: dict[tuple[type, str], type] = {
     (Scenario, "effectors"): Tools,
     (Scenario, "arrivals"): Arrivals,
     (Scenario, "faults"): Fault,
+    (Scenario, "limits"): Limits,
     (Model, "behaviour"): Behaviour,
 }
 

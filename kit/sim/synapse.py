@@ -297,8 +297,13 @@ class Synapse:
         meta: Json | None = None,
         text: str | None = None,
     ) -> Envelope:
-        """Stamp, record and publish a signal of `node`; `text` is its payload as JSON, where that is at hand."""
+        """Stamp, record and publish a signal of `node`; `text` is its payload as JSON, where that is at hand.
+
+        TraceLimitExceeded where the node has limits, and this is too much for the trace.
+        """
         kernel = self.kernel
+        if node.limited is not None and trace_id is not None:
+            node.limited.check(kind, trace_id)
         us = kernel.now + node.step()
         if us <= self._last_us:
             us = self._last_us + 1
@@ -323,6 +328,8 @@ class Synapse:
 
     def publish(self, envelope: Envelope) -> None:
         """Record and deliver an envelope that was made elsewhere; its stamp is kept."""
+        if envelope.sender.limited is not None:
+            envelope.sender.limited.check(envelope.kind, envelope.trace_id)
         envelope.text = to_json(envelope.payload).decode()
         self._publish(envelope, envelope.sender.step())
 
