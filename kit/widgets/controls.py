@@ -34,7 +34,7 @@ from kit.sim.command import (
 from kit.sim.dispatching import SELECTIONS
 from kit.sim.duration import microseconds
 from kit.sim.faults import OF_DELIVERIES, Fault
-from kit.widgets.form import FormButton, TaskButton, fill_in
+from kit.widgets.form import FormButton, FormReader, TaskPreview, fill_in
 
 EVERYBODY = "everybody"
 NO_BREAK = "no signal"
@@ -86,14 +86,14 @@ class Controls:
         named = {"style": {"description_width": "initial"}}
         drop = ipywidgets.Dropdown
         # Sent when it is left, in one piece.
-        text = partial(ipywidgets.Text, continuous_update=False)
+        line = partial(ipywidgets.Text, continuous_update=False)
         self.play = ipywidgets.ToggleButton(description="Play", tooltip="Go on, and stand still", layout=_wide("92px"))
         self.speed = drop(description="Speed", options=SPEEDS, value=10.0, layout=_wide("170px"), **named)
         self.count = ipywidgets.BoundedIntText(
             description="N", value=10, min=1, max=1_000_000, layout=_wide("110px"), **named
         )
         self.unit = drop(description="of", options=["signals", "events"], layout=_wide("120px"), **named)
-        self.time = text(description="Until", value="1m", placeholder="90s, 10m", layout=_wide("120px"), **named)
+        self.time = line(description="Until", value="1m", placeholder="90s, 10m", layout=_wide("120px"), **named)
         self.stop_at = drop(
             description="Break at",
             options=[NO_BREAK, *sorted(kind.value for kind in SignalType)],
@@ -103,17 +103,17 @@ class Controls:
         # A task
         self.way = drop(description="Send", options=WAYS, layout=_wide("230px"), **named)
         self.whom = drop(description="For", layout=_wide("200px"), **named)
-        self.input = text(
+        self.input = line(
             description="Input", value="hello", placeholder="a text, or JSON", layout=_wide("230px"), **named
         )
         # Questions
         self.question = drop(description="Question", layout=_wide("330px"), **named)
-        self.reply = text(description="Answer with", value="the first", layout=_wide("230px"), **named)
+        self.reply = line(description="Answer with", value="the first", layout=_wide("230px"), **named)
         # A fault
         self.fault = drop(description="Fault", options=FAULTS, layout=_wide("150px"), **named)
         self.target = drop(description="Target", layout=_wide("200px"), **named)
-        self.lasts = text(description="Lasts", value="10s", placeholder="for ever", layout=_wide("120px"), **named)
-        self.by = text(description="By", value="200ms", layout=_wide("110px"), disabled=True, **named)
+        self.lasts = line(description="Lasts", value="10s", placeholder="for ever", layout=_wide("120px"), **named)
+        self.by = line(description="By", value="200ms", layout=_wide("110px"), disabled=True, **named)
         self.share = ipywidgets.BoundedFloatText(
             description="Share", value=1.0, min=0.0, max=1.0, step=0.1, layout=_wide("110px"), disabled=True, **named
         )
@@ -145,15 +145,19 @@ class Controls:
             "set rate": ("Set rate", "Let so many requests arrive a second"),
             "set workers": ("Set workers", "Let so many tasks be worked on at once"),
         }
-        self.buttons: dict[str, FormButton] = {}
-        for name, (description, tooltip) in said.items():
-            kind = TaskButton if name == "dispatch" else FormButton
-            self.buttons[name] = kind(
+        self.reader = FormReader({name: getattr(self, name) for form in FORMS.values() for name in form})
+        self.task = TaskPreview(way=self.way, whom=self.whom, input=self.input)
+        self.buttons = {
+            name: FormButton(
                 partial(used, name),
-                description=description,
+                self.reader,
+                FORMS.get(name, ()),
+                description=text,
                 tooltip=tooltip,
-                fields={field: getattr(self, field).model_id for field in FORMS.get(name, ())},
+                layout=_wide("auto"),
             )
+            for name, (text, tooltip) in said.items()
+        }
         self.play.observe(lambda change: used("play" if change["new"] else "pause"), "value")
         self.speed.observe(lambda _: used("speed"), "value")
         self.stop_at.observe(lambda _: used("break at"), "value")

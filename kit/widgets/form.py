@@ -1,15 +1,18 @@
-"""`FormButton`: a button that carries the fields of its form in the click itself.
+"""Buttons of a form that act on what stands on the page.
 
-A plain Button and the fields beside it are models of their own, and a field that changes twice sends its last state only when
-the kernel has done with the first. A click goes out at once. So the kernel could act on what stood there before: crash the wrong
-neuron, stop the wrong trace. This button sends what stands on the page, in one message:
+A button and the fields beside it are models of their own, and a field that changes twice sends its last state only when the kernel
+has done with the first. A click goes out at once. So the kernel could act on what stood there before: crash the wrong neuron, stop
+the wrong trace. A click on a `FormButton` therefore lets a `FormReader` ask the page for the fields, and acts on the answer:
 
-    front end   {"event": "click", "fields": {"target": {"label": "writer"}, "lasts": {"value": "3s"}}}
+    kernel      {"read": key, "fields": ["target", "lasts"]}
+    front end   {"read": key, "fields": {"target": {"label": "writer"}, "lasts": {"value": "3s"}}}
 
 A choice goes by its label, not its place: the kernel may have other choices by then.
 """
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from typing import Any, ClassVar
 
 import anywidget
@@ -19,41 +22,99 @@ import traitlets
 from kit.errors import ArgumentError
 from kit.widgets.compose import compose
 
+Then = Callable[[Mapping[str, Any]], object]
+PATIENCE_S = 3.0
+"""How long a page may take to answer; then what the kernel knows of the fields must do."""
 
-class FormButton(anywidget.AnyWidget):
-    """A button; `clicked(fields)` is called at each click, with what the front end read from the fields."""
 
-    _esm: ClassVar[str] = compose("button.js")
-    description = traitlets.Unicode("").tag(sync=True)
-    tooltip = traitlets.Unicode("").tag(sync=True)
-    icon = traitlets.Unicode("").tag(sync=True)
-    """Name of a Font Awesome icon, as of a Button."""
-    disabled = traitlets.Bool(False).tag(sync=True)
+class FormReader(anywidget.AnyWidget):
+    """Reads fields on the page; it shows nothing, and stands somewhere beside them."""
+
+    _esm: ClassVar[str] = compose("form.js")
     fields: Any = traitlets.Dict(traitlets.Unicode()).tag(sync=True)
     """Models of the fields by the name of each."""
 
-    def __init__(self, clicked: Callable[[Mapping[str, Any]], object], **traits: Any) -> None:
-        super().__init__(**traits)
-        self._clicked = clicked
+    def __init__(self, fields: Mapping[str, ipywidgets.Widget]) -> None:
+        super().__init__(
+            fields={name: field.model_id for name, field in fields.items()},
+            layout=ipywidgets.Layout(display="none"),
+        )
+        self._here = False
+        self._numbers = count(1)
+        self._open: dict[str, tuple[Then, threading.Timer]] = {}
+        self._lock = threading.Lock()
         self.on_msg(self._received)
 
-    def click(self) -> None:
-        """Do what a click does, with the fields as the kernel knows them."""
-        self._clicked({})
+    def read(self, names: Sequence[str], then: Then) -> None:
+        """Call `then` with what stands in these fields; at once with nothing, where no page has shown up."""
+        if not self._here:
+            then({})
+            return
+        key = str(next(self._numbers))
+        late = threading.Timer(PATIENCE_S, self._answered, (key, {}))
+        late.daemon = True
+        with self._lock:
+            self._open[key] = then, late
+        late.start()
+        self.send({"read": key, "fields": list(names)})
 
     def _received(self, _: Any, content: Any, buffers: Any) -> None:
-        if isinstance(content, dict) and content.get("event") == "click":
+        if not isinstance(content, dict):
+            return
+        if content.get("here"):
+            self._here = True
+        elif isinstance(content.get("read"), str):
             fields = content.get("fields")
-            self._clicked(fields if isinstance(fields, dict) else {})
+            self._answered(content["read"], fields if isinstance(fields, dict) else {})
+
+    def _answered(self, key: str, fields: Mapping[str, Any]) -> None:
+        """Go on with the first answer; a panel that is shown twice gives two."""
+        with self._lock:
+            then, late = self._open.pop(key, (None, None))
+        if then is not None and late is not None:
+            late.cancel()
+            then(fields)
+
+    def close(self) -> None:
+        """Wait for no answer any more, and close the comm."""
+        if self.comm is not None:
+            with self._lock:
+                left, self._open = list(self._open.values()), {}
+            for _, late in left:
+                late.cancel()
+        super().close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.description!r}>"
+        return f"<{type(self).__name__} of {', '.join(self.fields)}>"
 
 
-class TaskButton(FormButton):
-    """The button that dispatches: below it the signal that it would send, made and checked by `signal.js`."""
+class FormButton(ipywidgets.Button):  # type: ignore[misc]
+    """A Button; `clicked(fields)` is called with what stands in the `fields` of its form, after `click()` with nothing."""
+
+    def __init__(self, clicked: Then, reader: FormReader, fields: Sequence[str] = (), **traits: Any) -> None:
+        super().__init__(**traits)
+        self.form = tuple(fields)
+        self._clicked = clicked
+        self._reader = reader
+        self.on_click(lambda _: clicked({}))
+
+    def _handle_button_msg(self, _: Any, content: Any, buffers: Any) -> None:
+        """A click on the page."""
+        if content.get("event") == "click":
+            self._reader.read(self.form, self._clicked)
+
+
+class TaskPreview(anywidget.AnyWidget):
+    """The signal that the task form would send, made and checked in the browser by `static/signal.js`."""
 
     _esm: ClassVar[str] = compose("task.js")
+    fields: Any = traitlets.Dict(traitlets.Unicode()).tag(sync=True)
+
+    def __init__(self, **fields: ipywidgets.Widget) -> None:
+        super().__init__(fields={name: field.model_id for name, field in fields.items()})
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
 
 
 def fill_in(control: Any, given: Any) -> None:

@@ -132,7 +132,7 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
         halt = _row(own.stop_at, press["next"])
         forms = ipywidgets.VBox(
             [
-                _form("Task", own.way, own.whom, own.input, press["dispatch"]),
+                _form("Task", own.way, own.whom, own.input, press["dispatch"], own.task),
                 _form("Question", own.question, own.reply, press["answer"], press["grant"], press["deny"]),
                 _form("Fault", own.fault, own.target, own.lasts, own.by, own.share, press["inject"]),
                 _form("Stop", own.trace, own.rollback, press["stop"]),
@@ -153,7 +153,7 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
         body.layout.grid_gap = "0 24px"
         log = _titled("Control log", self._html["log"], "160px")
         shown = (self._html["counters"], self._html["state"], self._html["troubles"])
-        return [style, lost, *shown[:2], go, halt, shown[2], self._slot, body, log, self._copy, self._code]
+        return [style, lost, *shown[:2], go, halt, shown[2], self._slot, body, log, self._copy, self._code, own.reader]
 
     @property
     def namespace(self) -> Namespace:

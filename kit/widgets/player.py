@@ -23,7 +23,7 @@ from kit.replay import Player
 from kit.replay.content import counted
 from kit.widgets.compose import compose
 from kit.widgets.copy import STATIC
-from kit.widgets.form import FormButton, fill_in
+from kit.widgets.form import FormButton, FormReader, fill_in
 from kit.widgets.owner import Owner
 from kit.widgets.view import View
 
@@ -131,18 +131,22 @@ class Playing(ipywidgets.VBox):  # type: ignore[misc]
             [*self._buttons.values(), self._unit, self._rate, self._loop],
             layout=ipywidgets.Layout(flex_flow="row wrap"),
         )
-        super().__init__([style, lost, self.seek_bar, row, self._state])
+        super().__init__([style, lost, self.seek_bar, row, self._state, self._reader])
         self.add_class("kit-panel")
         self._refresh()
 
     def _controls(self) -> None:
         def button(name: str, text: str, icon: str) -> FormButton:
-            fields = {"unit": self._unit.model_id} if name == "step" else {}
-            return FormButton(partial(self._clicked, name), description=text, icon=icon, fields=fields)
+            form = ("unit",) if name == "step" else ()
+            layout = ipywidgets.Layout(width="auto")
+            return FormButton(
+                partial(self._clicked, name), self._reader, form, description=text, icon=icon, layout=layout
+            )
 
         self._unit = ipywidgets.Dropdown(
             options=["event", "level", "trace"], description="Step by", layout=ipywidgets.Layout(width="170px")
         )
+        self._reader = FormReader({"unit": self._unit})
         self._buttons = {
             "play": button("play", "Play", "play"),
             "pause": button("pause", "Pause", "pause"),

@@ -15,7 +15,7 @@ from kit import sim
 from kit.errors import ArgumentError, KitError
 from kit.sim.marking import SIGNS_OF_LIFE
 from kit.widgets.controls import EVERYBODY
-from kit.widgets.form import FormButton, TaskButton
+from kit.widgets.form import FormButton
 from kit.widgets.panel import Panel
 
 TALL = 15
@@ -82,8 +82,12 @@ def choose(panel: Panel, name: str, label: str) -> None:
 
 
 def click(panel: Panel, name: str, **fields: Any) -> None:
-    """Click a button as a browser does, with what stands on the page, and wait for what it does."""
-    custom(button(panel, name), {"event": "click", "fields": fields})
+    """Click a button as a browser does, answer what the panel asks of the page, and wait for what it does."""
+    reader = panel._controls.reader
+    before = len(reader.comm.sent)
+    custom(button(panel, name), {"event": "click"})
+    for data, _ in reader.comm.sent[before:]:
+        custom(reader, {"read": data["content"]["read"], "fields": fields})
     assert panel.wait(30)
 
 
@@ -121,6 +125,7 @@ def test_the_panel_moves_its_own_controls_without_doing_it_again(panel: Panel) -
 
 
 def test_a_click_acts_on_what_stands_on_the_page_not_on_what_the_kernel_heard_last(panel: Panel) -> None:
+    custom(panel._controls.reader, {"here": True})
     choose(panel, "Target", "tester")  # its successor, "writer", is still under way when the click comes
     click(panel, "Inject", fault={"label": "crash"}, target={"label": "writer"}, lasts={"value": "3s"})
     assert str(panel.log.acts[-1].command) == "crash('writer', for_='3s')"
@@ -140,15 +145,28 @@ def test_a_click_acts_on_what_stands_on_the_page_not_on_what_the_kernel_heard_la
     assert replays(panel)
 
 
-def test_each_button_names_the_fields_it_goes_with(panel: Panel) -> None:
-    stop, dispatch = button(panel, "Stop trace"), button(panel, "Dispatch")
-    assert stop.fields == {
-        "trace": field(panel, "Trace").model_id,
-        "rollback": field(panel, "with rollback").model_id,
-    }
-    assert isinstance(dispatch, TaskButton)
-    assert list(dispatch.fields) == ["way", "whom", "input"]
-    assert repr(stop) == "<FormButton 'Stop trace'>"
+def test_the_page_is_asked_for_the_fields_of_a_button_and_one_answer_counts(
+    panel: Panel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = panel._controls.reader
+    custom(reader, {"here": True})
+    custom(button(panel, "Stop trace"), {"event": "click"})
+    asked = reader.comm.sent[-1][0]["content"]
+    assert asked == {"read": "1", "fields": ["trace", "rollback"]}
+    assert set(reader.fields) >= {"trace", "rollback", "unit"}
+    assert reader.fields["trace"] == field(panel, "Trace").model_id
+    custom(button(panel, "Step"), {"event": "click"})
+    for _ in range(2):  # a panel that is shown twice answers twice
+        custom(reader, {"read": "2", "fields": {"unit": {"label": "events"}}})
+    custom(reader, "what a page would never say")
+    assert panel.wait(30)
+    assert [str(entry.command) for entry in panel.log.entries] == ["step(of='events')"]
+    monkeypatch.setattr("kit.widgets.form.PATIENCE_S", 0.01)  # a page that was closed in between
+    custom(button(panel, "Step"), {"event": "click"})
+    while len(panel.log.entries) < 2:
+        time.sleep(0.01)
+    assert repr(reader).startswith("<FormReader of unit, count")
+    assert repr(panel._controls.task) == "<TaskPreview>"
 
 
 def test_steps_and_times(panel: Panel) -> None:

@@ -1,6 +1,6 @@
-// The button of the task form: the signal that it would send stands beside it, made and checked before the kernel hears of it.
+// The signal that the task form would send, made and checked before the kernel hears of it.
 
-import { buttonOf, standingIn } from "./button.js";
+import { fieldsOf, standing } from "./form.js";
 import { createSignal, directedTo, encode } from "./signal.js";
 
 const WIDEST = 400;
@@ -13,14 +13,13 @@ function inputOf(text) {
 }
 
 /** The signal of a form: a TASK for a neuron or for a capability, or an offer. */
-function taskOf({ way, whom, input }) {
-  if (!whom.label) throw new Error("For: choose whom the task is for first; there is none to choose now");
-  const offer = way.label.startsWith("offer");
-  const named = way.label === "to a neuron";
+function taskOf(way, whom, input) {
+  if (!whom) throw new Error("There is nobody to send a task to.");
+  const named = way === "to a neuron";
   return createSignal({
-    type: offer ? "TASK_OFFER" : "TASK",
-    directed: named ? directedTo(whom.label) : null,
-    payload: { input: inputOf(input.value), ...(named ? {} : { capabilities: [whom.label] }) },
+    type: way.startsWith("offer") ? "TASK_OFFER" : "TASK",
+    directed: named ? directedTo(whom) : null,
+    payload: { input: inputOf(input), ...(named ? {} : { capabilities: [whom] }) },
   });
 }
 
@@ -28,24 +27,21 @@ async function render({ model, el }) {
   const told = document.createElement("code");
   told.className = "kit-wire";
   told.setAttribute("role", "status");
-  const tell = (given) => {
-    const signal = taskOf(given);
-    const bytes = encode(signal).length;
-    const to = signal.directed?.id ?? "whoever can";
-    const text = `${signal.type} → ${to} ${JSON.stringify(signal.payload)}`;
-    told.textContent = `${text.length > WIDEST ? `${text.slice(0, WIDEST)}…` : text} (${bytes.toLocaleString("en-US")} bytes)`;
-  };
-  const refuse = (error) => { told.textContent = error.message; };
-  const { fields, end } = await buttonOf({ model, el }, tell, refuse);
-  el.classList.add("kit-press-row");
   el.append(told);
-  const again = () => { try { tell(standingIn(fields)); } catch (error) { refuse(error); } };
-  for (const field of Object.values(fields)) field.on("change", again);
-  again();
-  return () => {
-    for (const field of Object.values(fields)) field.off("change", again);
-    end();
+  const fields = await fieldsOf(model);
+  const tell = () => {
+    try {
+      const signal = taskOf(standing(fields.way).label, standing(fields.whom).label, standing(fields.input).value);
+      const text = `${signal.type} → ${signal.directed?.id ?? "whoever can"} ${JSON.stringify(signal.payload)}`;
+      const bytes = encode(signal).length.toLocaleString("en-US");
+      told.textContent = `${text.length > WIDEST ? `${text.slice(0, WIDEST)}…` : text} (${bytes} bytes)`;
+    } catch (error) {
+      told.textContent = error.message;
+    }
   };
+  for (const field of Object.values(fields)) field.on("change", tell);
+  tell();
+  return () => Object.values(fields).forEach((field) => field.off("change", tell));
 }
 
 export default { render };
