@@ -236,7 +236,7 @@ def test_a_sweep_that_is_killed_leaves_its_finished_runs(tmp_path: Path) -> None
         process.kill()
         process.wait()
     held = pq.read_table(parts).to_pylist()
-    assert {row["run"] for row in held} >= {0, 1}
+    assert len({row["run"] for row in held}) >= 2  # whichever were over first
     assert not path.exists()
     first = sim.Experiment(sim.scenario("market"), seeds=[held[0]["seed"]], until="20s").run().rows()
     assert [row["digest"] for row in held if row["run"] == held[0]["run"]] == [row["digest"] for row in first]
