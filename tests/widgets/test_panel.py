@@ -145,30 +145,6 @@ def test_a_click_acts_on_what_stands_on_the_page_not_on_what_the_kernel_heard_la
     assert replays(panel)
 
 
-def test_the_page_is_asked_for_the_fields_of_a_button_and_one_answer_counts(
-    panel: Panel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reader = panel._controls.reader
-    custom(reader, {"here": True})
-    custom(button(panel, "Stop trace"), {"event": "click"})
-    asked = reader.comm.sent[-1][0]["content"]
-    assert asked == {"read": "1", "fields": ["trace", "rollback"]}
-    assert set(reader.fields) >= {"trace", "rollback", "unit"}
-    assert reader.fields["trace"] == field(panel, "Trace").model_id
-    custom(button(panel, "Step"), {"event": "click"})
-    for _ in range(2):  # a panel that is shown twice answers twice
-        custom(reader, {"read": "2", "fields": {"unit": {"label": "events"}}})
-    custom(reader, "what a page would never say")
-    assert panel.wait(30)
-    assert [str(entry.command) for entry in panel.log.entries] == ["step(of='events')"]
-    monkeypatch.setattr("kit.widgets.form.PATIENCE_S", 0.01)  # a page that was closed in between
-    custom(button(panel, "Step"), {"event": "click"})
-    while len(panel.log.entries) < 2:
-        time.sleep(0.01)
-    assert repr(reader).startswith("<FormReader of unit, count")
-    assert repr(panel._controls.task) == "<TaskPreview>"
-
-
 def test_steps_and_times(panel: Panel) -> None:
     before = panel.sheet.status.signals
     click(panel, "Step")

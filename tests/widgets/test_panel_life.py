@@ -3,6 +3,7 @@
 import gc
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ipywidgets.widgets.widget import _instances
 from widgets.headless import custom, recorded
-from widgets.test_panel import every, lab, replays
+from widgets.test_panel import button, every, field, lab, replays
 
 import kit
 from kit.errors import KitError, ViewClosedError
@@ -132,3 +133,27 @@ def test_any_sequence_of_commands_from_two_threads_is_replayed_by_the_log(
         log = panel.log
         panel.close()
     assert kit.sim.ControlLog.from_json(log.to_json()).replay(lab()).digest == log.digest
+
+
+def test_the_page_is_asked_for_the_fields_of_a_button_and_one_answer_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    panel = lab().panel()
+    reader = panel._controls.reader
+    custom(reader, {"here": True})
+    custom(button(panel, "Stop trace"), {"event": "click"})
+    asked = reader.comm.sent[-1][0]["content"]
+    assert asked == {"read": "1", "fields": ["trace", "rollback"]}
+    assert set(reader.fields) >= {"trace", "rollback", "unit"}
+    assert reader.fields["trace"] == field(panel, "Trace").model_id
+    custom(button(panel, "Step"), {"event": "click"})
+    for _ in range(2):  # a panel that is shown twice answers twice
+        custom(reader, {"read": "2", "fields": {"unit": {"label": "events"}}})
+    custom(reader, "what a page would never say")
+    assert panel.wait(30)
+    assert [str(entry.command) for entry in panel.log.entries] == ["step(of='events')"]
+    monkeypatch.setattr("kit.widgets.form.PATIENCE_S", 0.01)  # a page that was closed in between
+    custom(button(panel, "Step"), {"event": "click"})
+    while len(panel.log.entries) < 2:
+        time.sleep(0.01)
+    assert repr(reader).startswith("<FormReader of unit, count")
+    assert repr(panel._controls.task) == "<TaskPreview>"
+    panel.close()
