@@ -302,8 +302,6 @@ class Synapse:
         TraceLimitExceeded where the node has limits, and this is too much for the trace.
         """
         kernel = self.kernel
-        if node.limited is not None and trace_id is not None:
-            node.limited.check(kind, trace_id)
         us = kernel.now + node.step()
         if us <= self._last_us:
             us = self._last_us + 1
@@ -323,6 +321,8 @@ class Synapse:
             node,
             to_json(payload).decode() if text is None else text,
         )
+        if node.limited is not None:  # behind the making: the first signal of a trace counts for it
+            node.limited.check(kind, envelope.trace_id)
         self._publish(envelope, us - kernel.now)
         return envelope
 

@@ -70,6 +70,15 @@ def test_all_signals_count_but_for_management_and_a_reply_is_never_refused() -> 
     assert len(kept) == len(sent(ns, "AUDIT")) == len(sent(ns, "FINAL")) == 1
 
 
+def test_the_first_signal_of_a_trace_counts_too() -> None:
+    ns, _ = office()
+    ns.limits(ns.orchestrator.dendrite_id, max_actions=0)
+    with pytest.raises(TraceLimitExceeded, match="may send no TASK on trace trc_"):
+        ns.ask(neuron="coder", input={"q": "read"})
+    assert not sent(ns, "TASK")
+    assert [one.payload["signal"] for one in sent(ns, "AUDIT")] == ["TASK"]
+
+
 def test_the_trace_can_be_stopped_once() -> None:
     ns, _ = office()
     ns.limits("coder", max_tool_calls=1, on_exceed="stop_trace")
