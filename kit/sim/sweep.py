@@ -127,7 +127,7 @@ class Parts:
     def keep(self, job: Job, rows: Rows) -> None:
         """Write the rows of a run, all or nothing."""
         path = self._file(job)
-        partial = path.with_suffix(".partial")
+        partial = path.with_name(f".{path.stem}.partial")  # a name that who reads the folder passes over
         pq.write_table(pa.Table.from_pylist(rows, schema=self._schema), partial, compression="zstd")
         partial.replace(path)
 

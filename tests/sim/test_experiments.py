@@ -235,6 +235,7 @@ def test_a_sweep_that_is_killed_leaves_its_finished_runs(tmp_path: Path) -> None
     finally:
         process.kill()
         process.wait()
+    (parts / ".000049-0.partial").write_bytes(b"PAR1")  # what a run leaves that was being written
     held = pq.read_table(parts).to_pylist()
     assert len({row["run"] for row in held}) >= 2  # whichever were over first
     assert not path.exists()
