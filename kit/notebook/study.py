@@ -146,7 +146,10 @@ class Study(SignalVerbs, RecordVerbs, SensorVerbs, ReplayVerbs):
 
     def report(self, path: str | Path, *, run: str | None = None, rows: int = 20_000) -> Path:
         """Write what `browse` shows as one HTML file that needs no Jupyter; see `kit.widgets.Browser.to_html`."""
-        browser = self.browse(run=run)
+        from kit import widgets
+
+        with widgets.off_page():
+            browser = self.browse(run=run)
         try:
             return browser.to_html(path, rows=rows)
         finally:

@@ -5,6 +5,7 @@ from kit.widgets.browse import Browser
 from kit.widgets.dag import DAG, Content
 from kit.widgets.html import Page
 from kit.widgets.listing import Detail, Listing
+from kit.widgets.offpage import off_page
 from kit.widgets.opened import dag_view, timeline_view, write_scene
 from kit.widgets.owner import Owner
 from kit.widgets.player import Playing, SeekBar
@@ -33,6 +34,7 @@ __all__ = [
     "compose",
     "dag_view",
     "link",
+    "off_page",
     "signal_marks",
     "thread_scene",
     "timeline_view",

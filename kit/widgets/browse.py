@@ -21,6 +21,7 @@ from kit.trace.traces import traces
 from kit.widgets.dag import DAG, Content
 from kit.widgets.html import Page
 from kit.widgets.listing import Detail, Listing
+from kit.widgets.offpage import comms
 from kit.widgets.owner import Owner
 from kit.widgets.scene import Scene, clock_scene, record_rows, signal_rows, thread_scene, trace_scene
 from kit.widgets.selection import link
@@ -68,7 +69,7 @@ class Browser(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._owner: Owner[Callable[[], object]] = Owner(lambda command: command(), failed=self._failed, name="Browser")
         self.opened: str | None = None
         """The key of what is shown."""
-        super().__init__(self._arranged())
+        super().__init__(self._arranged(), **comms())
         for listing in self.listings.values():
             listing.observe(self._chosen, "chosen")
         first = next(iter(self._places), None)
@@ -260,7 +261,7 @@ class Browser(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self.dag.layout.flex, self.dag.layout.min_width = "3 1 420px", "280px"
         self.detail.layout.flex, self.detail.layout.min_width = "1 1 260px", "220px"
         beside = ipywidgets.Box(
-            [self.dag, self.detail], layout={"display": "flex", "flex_flow": "row wrap", "width": "100%"}
+            [self.dag, self.detail], layout={"display": "flex", "flex_flow": "row wrap", "width": "100%"}, **comms()
         )
         return [*self.listings.values(), self.timeline, beside, self.findings]
 

@@ -11,6 +11,7 @@ from kit.store.store import Store
 from kit.widgets.dag import DAG, Content
 from kit.widgets.html import EMBEDDED_ROWS, Page
 from kit.widgets.listing import Detail
+from kit.widgets.offpage import off_page
 from kit.widgets.scene import Scene, record_rows, signal_rows
 from kit.widgets.selection import link
 from kit.widgets.timeline import Timeline
@@ -47,9 +48,10 @@ def write_scene(
     def every(limit: int) -> pa.Table:
         return ROWS[scene.noun](store, run, ids[:limit])
 
-    dag = DAG(content, noun=scene.noun)
-    timeline = timeline_view(scene, height=260)
-    detail = Detail(lambda id: ROWS[scene.noun](store, run, [id]), every, title="Event")
+    with off_page():
+        dag = DAG(content, noun=scene.noun)
+        timeline = timeline_view(scene, height=260)
+        detail = Detail(lambda id: ROWS[scene.noun](store, run, [id]), every, title="Event")
     views = [timeline, dag, detail]
     linked = link(*views)
     try:

@@ -39,6 +39,7 @@ from kit import palette
 from kit.errors import ArgumentError, KitError, ViewClosedError
 from kit.widgets.columns import Header, pack
 from kit.widgets.compose import source
+from kit.widgets.offpage import comms
 from kit.widgets.owner import Owner
 
 Command = Callable[[], object]
@@ -84,7 +85,7 @@ class View(anywidget.AnyWidget):
     def __init__(self, **traits: Any) -> None:
         self._owner: Owner[Command] = Owner(lambda command: command(), failed=self._failed, name=type(self).__name__)
         self._shut = False
-        super().__init__(**traits)
+        super().__init__(**comms(), **traits)
         self.on_msg(self._received)
 
     # What a subclass gives

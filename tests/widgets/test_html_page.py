@@ -8,9 +8,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import comm
 import networkx as nx
 import pyarrow as pa
 import pytest
+from comm import DummyComm
 from hypothesis import given
 from hypothesis import strategies as st
 from widgets.headless import recorded
@@ -136,6 +138,24 @@ def test_a_page_embeds_so_many_rows_and_says_what_it_left_out() -> None:
     assert tables(text)["nodes"]["id"] == ["n0", "n1", "n2", "n3"]
     assert len(tables(text)["edges"]["source"]) == 3
     assert "6 of 10 signals are left out of the DAG." in json.loads(Parsed(text).scripts["kit-state"])["notes"]
+
+
+def test_a_page_in_a_notebook_is_told_nothing_of_views_that_are_made_for_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def create_comm(*, data: dict[str, Any], **options: Any) -> DummyComm:
+        opened.append(data["state"]["_model_name"])
+        return DummyComm(**options)
+
+    monkeypatch.setattr(comm, "create_comm", create_comm)
+    study = kit.load(kit.datasets.path("cosmonapse-small"))
+    study.trace("JSXK6").to_html(tmp_path / "trace.html")
+    study.report(tmp_path / "all.html", rows=120)
+    assert set(opened) <= {"LayoutModel"}
+    study.browse().close()
+    assert opened.count("AnyModel") > 4
 
 
 def test_a_study_is_written_with_each_trace_that_fits(tmp_path: Path) -> None:

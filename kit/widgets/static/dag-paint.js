@@ -125,21 +125,7 @@ function drawNodes(ctx, width, height, scene, camera, inside) {
         ctx.fill();
         ctx.stroke();
         ctx.setLineDash([]);
-        ctx.fillStyle = colour;
-        ctx.beginPath();
-        addMark(ctx, marker, x - size.x + 9, y - (size.y > 12 ? 6 : 0), 3.6);
-        ctx.fill();
-        const room = 2 * size.x - 21;
-        ctx.textBaseline = "middle";
-        ctx.fillStyle = theme.ink;
-        ctx.font = `600 11px ${FONT}`;
-        ctx.fillText(fitted(ctx, named(graph, node), room), x - size.x + 16, y - (size.y > 12 ? 6 : 0));
-        if (size.y > 12) {
-          ctx.fillStyle = theme.muted;
-          ctx.font = `10.5px ${FONT}`;
-          const id = graph.id(node).slice(-5);
-          ctx.fillText(fitted(ctx, [graph.nodes.at("neuron", node)?.replace(/^did:(sync|web):/, ""), id].filter(Boolean).join(" "), room + 8), x - size.x + 8, y + 7);
-        }
+        writeBox(ctx, { graph, node, x, y, size, colour, marker, theme });
       } else {
         ctx.fillStyle = colour;
         ctx.beginPath();
@@ -151,10 +137,7 @@ function drawNodes(ctx, width, height, scene, camera, inside) {
           ctx.stroke();
         }
         if (at.kx >= NAMED_FROM && at.ky >= 30) {
-          ctx.fillStyle = theme.muted;
-          ctx.font = `10px ${FONT}`;
-          ctx.textBaseline = "middle";
-          ctx.fillText(fitted(ctx, named(graph, node), at.kx - 2 * r - 8), x + r + 4, y);
+          writeUnder(ctx, { graph, node, x, y: y + r + 9, wide: at.kx, two: at.ky >= 44, theme });
         }
       }
       if (finding) {
@@ -175,6 +158,82 @@ function drawNodes(ctx, width, height, scene, camera, inside) {
     ctx.fillText("▾ folded", px(node), py(node) + size.y + 9);
     ctx.textAlign = "left";
   }
+}
+
+/** The mark, the name and the sender of a node in its box. */
+function writeBox(ctx, { graph, node, x, y, size, colour, marker, theme }) {
+  const { lines, px: tall, beside } = lettering(ctx, named(graph, node), 2 * size.x, size.y > 12);
+  const [upper, lower] = size.y > 12 ? [y - 6, y + 7] : [y, y];
+  const left = x - size.x + (beside ? 16 : 4);
+  ctx.fillStyle = colour;
+  ctx.beginPath();
+  addMark(ctx, marker, x - size.x + 9, beside ? upper : lower, 3.6);
+  ctx.fill();
+  ctx.textBaseline = "middle";
+  ctx.fillStyle = theme.ink;
+  ctx.font = `600 ${tall}px ${FONT}`;
+  ctx.fillText(lines[0], left, upper);
+  if (lines.length > 1) ctx.fillText(lines[1], x - size.x + 16, lower);
+  else if (size.y > 12) {
+    ctx.fillStyle = theme.muted;
+    ctx.font = `${beside ? 10.5 : 9.5}px ${FONT}`;
+    ctx.fillText(whose(ctx, graph, node, 2 * size.x - (beside ? 13 : 20)), x - size.x + (beside ? 8 : 16), lower);
+  }
+}
+
+/** The name of a node below its mark, on a ground of its own: edges leave there. */
+function writeUnder(ctx, { graph, node, x, y, wide, two, theme }) {
+  const name = named(graph, node);
+  const { lines, px } = broken(ctx, name, [wide - 1, two ? wide - 1 : 0], [10, 9, 8.5], 400) ?? cut(ctx, name, wide - 1, 9, 400);
+  ctx.font = `${px}px ${FONT}`;
+  ctx.textBaseline = "middle";
+  ctx.textAlign = "center";
+  ctx.strokeStyle = theme.paper;
+  ctx.lineWidth = 3;
+  ctx.fillStyle = theme.ink;
+  lines.forEach((line, i) => ctx.strokeText(line, x, y + 11 * i));
+  lines.forEach((line, i) => ctx.fillText(line, x, y + 11 * i));
+  ctx.textAlign = "left";
+}
+
+/**
+ * How the name of a node is lettered in a box of `wide` pixels: `lines`, `px` of the letters, and whether the mark of its kind
+ * stands `beside` the first line. In a narrow box the mark goes to the second line, then the letters get smaller, then the name
+ * breaks where it has a seam; letters are left out last.
+ */
+function lettering(ctx, name, wide, two) {
+  const whole = broken(ctx, name, [wide - 21, 0], [11], 600);
+  if (whole) return { ...whole, beside: true };
+  if (!two) return { ...cut(ctx, name, wide - 21, 9, 600), beside: true };
+  return { ...(broken(ctx, name, [wide - 7, wide - 20], [11, 10, 9], 600) ?? cut(ctx, name, wide - 7, 9, 600)), beside: false };
+}
+
+/** A name in the largest of `sizes` in which it fits whole: on one line of rooms[0] pixels, or broken at a seam; null where it does not. */
+function broken(ctx, name, rooms, sizes, weight) {
+  const fits = (line, px, room) => {
+    ctx.font = `${weight} ${px}px ${FONT}`;
+    return ctx.measureText(line).width <= room;
+  };
+  for (const px of sizes) if (fits(name, px, rooms[0])) return { lines: [name], px };
+  const seams = [...name.matchAll(/[_ ]/g)].map((found) => found.index + 1);
+  const seam = seams.sort((a, b) => Math.abs(a - name.length / 2) - Math.abs(b - name.length / 2))[0];
+  if (!seam || !rooms[1]) return null;
+  const lines = [name.slice(0, seam - 1), name.slice(seam)];
+  const px = sizes.find((size) => lines.every((line, i) => fits(line, size, rooms[i])));
+  return px ? { lines, px } : null;
+}
+
+function cut(ctx, name, room, px, weight) {
+  ctx.font = `${weight} ${px}px ${FONT}`;
+  return { lines: [fitted(ctx, name, room)], px };
+}
+
+/** Who sent a node and the end of its id, in `room` pixels of the font that is set: the id only where there is room for both. */
+function whose(ctx, graph, node, room) {
+  const who = graph.nodes.at("neuron", node)?.replace(/^did:(sync|web):/, "");
+  const id = graph.id(node).slice(-5);
+  const both = who ? `${who} ${id}` : id;
+  return ctx.measureText(both).width <= room ? both : fitted(ctx, who ?? id, room);
 }
 
 function drawMarked(ctx, scene, camera) {

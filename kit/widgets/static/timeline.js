@@ -6,6 +6,8 @@ import { AXIS, ROW, lanesOver } from "./lanes.js";
 import { stamp } from "./axis.js";
 import { paintLanes } from "./timeline-paint.js";
 
+const NAMES_OF_A_LOOK = 4;
+
 export function render({ model, el }) {
   const began = performance.now();
   const view = frame(model, el, "timeline");
@@ -77,15 +79,23 @@ export function render({ model, el }) {
     const kinds = scene.shown.column("kind");
     const used = new Set();
     for (let i = 0; i < scene.shown.rows; i++) used.add(kinds.at(i) ?? "unknown");
-    legend.replaceChildren(...[...used].sort().slice(0, 16).map((kind) => {
+    const alike = new Map();
+    for (const kind of [...used].sort()) {
+      const look = lookOf(kind);
+      const key = `${look.raw} ${look.marker}`;
+      if (!alike.has(key)) alike.set(key, { look, names: [] });
+      alike.get(key).names.push(kind);
+    }
+    legend.replaceChildren(...[...alike.values()].map(({ look, names }) => {
       const icon = element("canvas", { width: 28, height: 28, style: "width:14px;height:14px", "aria-hidden": "true" });
       const ctx = icon.getContext("2d");
-      const look = lookOf(kind);
       ctx.fillStyle = look.colour;
       ctx.beginPath();
       addMark(ctx, look.marker, 14, 14, 9);
       ctx.fill();
-      return element("span", {}, icon, kind);
+      const more = names.length - NAMES_OF_A_LOOK;
+      const text = names.slice(0, NAMES_OF_A_LOOK).join(", ") + (more > 0 ? ` and ${more} more` : "");
+      return element("span", { title: names.join(", ") }, icon, text);
     }));
   }
 
