@@ -15,6 +15,7 @@ from kit.trace.conformance import check
 from kit.trace.events import find_trace
 from kit.trace.forest import Forest, forest
 from kit.trace.records import Weave, weave
+from kit.trace.spans import spans
 from kit.trace.thread import find_thread
 from kit.trace.threads import threads
 from kit.trace.traces import traces
@@ -31,6 +32,8 @@ from kit.widgets.view import WIDGET_VIEW, stored
 NOUNS = {"traces": "trace", "threads": "thread", "clocks": "clock"}
 """What a row of each family is, which is the name of its key column."""
 EMBEDDED_ROWS = 20_000
+MISSES = 20
+"""After so many in a row that had no room in a file, the rest is not tried."""
 NO_FINDINGS = pa.table({"severity": [], "rule": [], "message": [], "events": []}).cast(
     pa.schema([(name, pa.string()) for name in ("severity", "rule", "message")] + [("events", pa.list_(pa.string()))])
 )
@@ -58,6 +61,9 @@ class Browser(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._woven = woven or (lambda run: weave(store, run))
         self._places: dict[str, tuple[str, str, str]] = {}
         """What each key stands for: family, run, name."""
+        self._sizes: dict[str, int] = {}
+        """How many events of its own each of them has, at least."""
+        self._every_span: pa.Table | None = None
         self._found: pa.Table | None = None
         self._lookup: Callable[[list[str]], pa.Table] = lambda _: NO_EVENTS
         self.listings = self._listings()
@@ -104,16 +110,22 @@ class Browser(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         `rows`; the file says how many are listed only.
         """
         page = Page(title or self._counted(), [*self.listings.values(), *self._parts()], rows, self._hidden())
-        left, skipped, before = rows, 0, self.opened
+        left, skipped, missed, before = rows, 0, 0, self.opened
+        if "traces" in self.listings:
+            self._every_span = spans(self._store, run=self._run, grown=self._grown(self._run))
         # What is shown now comes first: it is what the file opens with.
         for key in dict.fromkeys([*([before] if before is not None else []), *self._places]):
+            if self._sizes[key] > left or missed == MISSES:
+                skipped += 1
+                continue
             self.show(key)
             size = max(len(self._ids()), len(self.timeline))
             if size > left:
-                skipped += 1
+                skipped, missed = skipped + 1, missed + 1
                 continue
-            left -= size
+            left, missed = left - size, 0
             page.group(key, self._parts(), rows, hidden=self._hidden())
+        self._every_span = None
         if skipped:
             page.note(f"{skipped:,} of {len(self._places):,} rows can be read in the list but not opened: with them the "
                       f"file would hold more than {rows:,} events.")  # fmt: skip
@@ -149,11 +161,12 @@ class Browser(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _named(self, family: str, table: pa.Table, column: str, shown: list[str]) -> pa.Table:
         """Return a listing with a first column that is its key: the name, behind its run where there are several."""
         runs, names = table["run"].to_pylist(), table[column].to_pylist()
+        sizes = table[next(name for name in ("signals", "records", "logs") if name in shown)].to_pylist()
         several = len(set(runs)) > 1
         keys = []
-        for run, name in zip(runs, names, strict=True):
+        for run, name, size in zip(runs, names, sizes, strict=True):
             key = f"{run}: {name or '(unnamed)'}" if several else (name or "(unnamed)")
-            self._places[key] = (family, run, name or "")
+            self._places[key], self._sizes[key] = (family, run, name or ""), size
             keys.append(key)
         return table.select(shown).add_column(0, NOUNS[family], pa.array(keys, pa.string()))
 
@@ -208,7 +221,7 @@ class Browser(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             every = self._checked()
             mine = every.filter(pc.and_(pc.equal(every["run"], run), pc.equal(every["trace_id"], name)))
             self._own = mine.select(["severity", "rule", "message", "events"])
-            return trace_scene(self._store, name, run=run, grown=grown, findings=mine)
+            return trace_scene(self._store, name, run=run, grown=grown, findings=mine, every_span=self._every_span)
         self._own = NO_FINDINGS
         if family == "threads":
             return thread_scene(self._store, name, run=run, woven=self._woven(self._run))

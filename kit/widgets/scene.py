@@ -42,11 +42,20 @@ def trace_scene(
     follow: bool = True,
     grown: Forest | None = None,
     findings: pa.Table | None = None,
+    every_span: pa.Table | None = None,
 ) -> Scene:
-    """Return a trace: its DAG with critical path and findings, its spans by neuron, and as points the events beside them."""
+    """Return a trace: its DAG with critical path and findings, its spans by neuron, and as points the events beside them.
+
+    `every_span` is `spans` of all traces where the caller holds it: who shows many traces does.
+    """
     events = trace_events(store, trace_id, run=run, follow=follow, grown=grown)
     names = sorted(set(events["trace_id"].to_pylist()))
-    held = spans(store, run=events["run"][0].as_py(), traces=names, grown=grown)
+    run = events["run"][0].as_py()
+    if every_span is None:
+        held = spans(store, run=run, traces=names, grown=grown)
+    else:
+        own = pc.is_in(every_span["trace_id"], value_set=pa.array(names, pa.string()))
+        held = every_span.filter(pc.and_(own, pc.equal(every_span["run"], run)))
     path = critical_path(events, held)
     ids = critical_events(events, held, path)
     content = Content(graph(events), ids, {} if findings is None else finding_texts(findings))

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from widgets.headless import recorded
 
 import kit
-from kit.widgets import DAG, Content, Listing, Page
+from kit.widgets import DAG, Browser, Content, Listing, Page
 from kit.widgets.columns import unpack
 from kit.widgets.html import inert
 
@@ -152,7 +152,7 @@ def test_a_page_in_a_notebook_is_told_nothing_of_views_that_are_made_for_a_file(
     monkeypatch.setattr(comm, "create_comm", create_comm)
     study = kit.load(kit.datasets.path("cosmonapse-small"))
     study.trace("JSXK6").to_html(tmp_path / "trace.html")
-    study.report(tmp_path / "all.html", rows=120)
+    study.report(tmp_path / "all.html", rows=30)
     assert set(opened) <= {"LayoutModel"}
     study.browse().close()
     assert opened.count("AnyModel") > 4
@@ -171,6 +171,21 @@ def test_a_study_is_written_with_each_trace_that_fits(tmp_path: Path) -> None:
     }
     assert any("can be read in the list but not opened" in note for note in state["notes"])
     assert state["title"] == "18 traces, 3 threads, 2 clocks"
+
+
+def test_what_has_no_room_in_a_file_is_not_made_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    show = Browser.show
+
+    def counted(self: Browser, name: str) -> None:
+        shown.append(name)
+        show(self, name)
+
+    monkeypatch.setattr(Browser, "show", counted)
+    study = kit.load(kit.datasets.path("cosmonapse-small"))
+    state = json.loads(Parsed(study.report(tmp_path / "all.html", rows=40).read_text("utf-8")).scripts["kit-state"])
+    assert len(study.traces()) == 138
+    assert 1 <= len(state["groups"]) < len(shown) < 40
 
 
 def test_a_file_of_too_many_rows_is_no_surprise(tmp_path: Path) -> None:

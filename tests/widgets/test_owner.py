@@ -3,7 +3,6 @@
 import gc
 import threading
 import weakref
-from concurrent import futures
 from dataclasses import dataclass
 
 import pytest
@@ -191,8 +190,10 @@ def test_closing_ends_a_pause_and_cancels_what_waits() -> None:
     first, second = owner.post(Add(1)), owner.post(Add(2))
     begun.wait(10)
     closing = threading.Thread(target=owner.close)
+    cancelled = threading.Event()
+    second.add_done_callback(lambda _: cancelled.set())
     closing.start()
-    futures.wait([second], 10)
+    cancelled.wait(10)
     assert second.cancelled()
     go_on.set()
     closing.join(10)
