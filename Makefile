@@ -2,7 +2,7 @@
 #
 #   make lab         JupyterLab on notebooks/01-tour.ipynb
 #   make test        everything but what is marked long
-#   make check       the same without servers, kernels, other interpreters and browser
+#   make check       the quick ones of them, in a minute: no servers, kernels, other interpreters, browser, nor what takes 0.1 s
 #   make test-long   what is marked long, and property tests with all their examples
 #   make lint        ruff and mypy
 #   make notebooks   run the notebooks and store their outputs
@@ -41,7 +41,7 @@ test: $(VENV)/.ok-test
 	$(PYTEST) $(PYTEST_ARGS)
 
 check: $(VENV)/.ok-test
-	$(PYTEST) -m 'not servers and not browser and not long' $(PYTEST_ARGS)
+	$(PYTEST) --quick -m 'not servers and not browser and not long' $(PYTEST_ARGS)
 
 test-long: $(VENV)/.ok-test
 	KIT_THOROUGH=1 $(PYTEST) -m 'long or hypothesis' $(PYTEST_ARGS)

@@ -7,9 +7,10 @@ try a fifth of their examples, the same ones on each run; KIT_THOROUGH=1, which 
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -27,6 +28,9 @@ if hasattr(time, "tzset"):
 
 THOROUGH = bool(os.environ.get("KIT_THOROUGH"))
 FEWEST, QUICK_EXAMPLES = 3, 20
+SLOW = Path(__file__).parent / "slow.txt"
+"""The tests that `make check` leaves out, without their parameters: those that took SLOW_S or longer when last noted."""
+SLOW_S = 0.1
 
 hypothesis.settings.register_profile("kit", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("kit")
@@ -36,6 +40,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the tests marked long as well")
+    parser.addoption("--quick", action="store_true", help="leave out the tests that tests/slow.txt names")
+    parser.addoption("--note-slow", action="store_true", help="write tests/slow.txt anew from how long tests take")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -43,11 +49,37 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not THOROUGH:
         for item in items:
             cap_examples(item)
-    if config.option.long or "long" in config.option.markexpr.split():
-        return
-    left_out = [item for item in items if "long" in item.keywords]
-    items[:] = [item for item in items if "long" not in item.keywords]
+    if not (config.option.long or "long" in config.option.markexpr.split()):
+        leave_out(config, items, lambda item: "long" in item.keywords)
+    if config.option.quick:
+        slow = set(SLOW.read_text("utf-8").split("\n"))
+        leave_out(config, items, lambda item: function_of(item.nodeid) in slow)
+
+
+def leave_out(config: pytest.Config, items: list[pytest.Item], unwanted: Callable[[pytest.Item], bool]) -> None:
+    """Deselect the tests that are unwanted."""
+    left_out = [item for item in items if unwanted(item)]
+    items[:] = [item for item in items if not unwanted(item)]
     config.hook.pytest_deselected(items=left_out)
+
+
+def function_of(nodeid: str) -> str:
+    """Return the id of a test without what its parameters are, and without the name of its group."""
+    return nodeid.partition("[")[0].partition("@")[0]
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """With `--note-slow`, write which tests take SLOW_S or longer, and keep those that were not in this run."""
+    if not config.option.note_slow:
+        return
+    took: dict[str, float] = defaultdict(float)
+    for report in (one for reports in terminalreporter.stats.values() for one in reports):
+        if isinstance(report, pytest.TestReport):
+            took[report.nodeid] += report.duration
+    ran = {function_of(nodeid) for nodeid in took}
+    slow = {function_of(nodeid) for nodeid, seconds in took.items() if seconds >= SLOW_S}
+    before = SLOW.read_text("utf-8").split() if SLOW.exists() else []
+    SLOW.write_text("\n".join(sorted(slow | (set(before) - ran))) + "\n", "utf-8")
 
 
 def cap_examples(item: pytest.Item) -> None:
