@@ -105,6 +105,12 @@ def test_no_module_of_the_kit_is_empty_but_for_package_marks() -> None:
     assert [path for path in empty if not path.endswith("/__init__.py")] == []
 
 
+def test_what_make_check_leaves_out_is_there() -> None:
+    names = [line.split("::") for line in text("tests/slow.txt").split()]
+    assert names == sorted(names)
+    assert [name for name in names if f"def {name[-1]}(" not in text(name[0]) and name[0].startswith("tests/")] == []
+
+
 def test_test_folders_are_no_packages() -> None:
     """`tests` is on sys.path: as a package, `tests/cosmonapse` would hide the library of that name."""
     assert [path for path in tracked() if path.startswith("tests/") and path.endswith("__init__.py")] == []
