@@ -167,6 +167,7 @@ def test_an_award_is_the_cause_of_its_unpublished_task_and_not_of_its_own_ancest
     assert found["depth"].tolist() == [4, 0, 2]
 
 
+@pytest.mark.long
 def test_a_case_is_measured_in_a_process_of_its_own(capture: Path, truth: dict[str, Any]) -> None:
     pytest.importorskip("psutil", reason="psutil comes with the extra `bench`")
     case = measure.Case("benchmarks.peers.msgspec_loop:load", [str(capture)], warm=[capture])

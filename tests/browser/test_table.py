@@ -124,6 +124,7 @@ def test_five_million_rows_from_end_to_end_by_keys(lab_page: Callable[..., Noteb
     assert shown.fact("[row['n'] for row in big.selection.rows()]") == [0]
 
 
+@pytest.mark.long
 def test_a_view_answers_while_a_cell_is_busy(lab_page: Callable[..., NotebookPage]) -> None:
     shown = lab_page([OPEN, "signals = study.explore('signals')\nsignals"])
     grid = shown.page.get_by_role("grid", name="signals")

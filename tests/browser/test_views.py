@@ -29,7 +29,7 @@ def click(page: Any, kind: str, id: str) -> None:
     page.locator(f".kit-{kind} .kit-canvas").click(position=place)
 
 
-@pytest.mark.parametrize("subshells", ["perCommTarget", "disabled"])
+@pytest.mark.parametrize("subshells", ["perCommTarget", pytest.param("disabled", marks=pytest.mark.long)])
 def test_a_click_on_a_node_selects_it_in_the_kernel_and_in_the_timeline(lab_page: Any, subshells: str) -> None:
     shown: NotebookPage = lab_page(
         [

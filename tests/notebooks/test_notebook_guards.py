@@ -80,7 +80,9 @@ def test_each_stored_output_is_computed_again(name: str) -> None:
 
 
 @servers
-@pytest.mark.parametrize("name", TUTORIALS)
+@pytest.mark.parametrize(
+    "name", [TUTORIALS[0], *(pytest.param(name, marks=pytest.mark.long) for name in TUTORIALS[1:])]
+)
 def test_a_changed_output_of_a_tutorial_fails(name: str, tmp_path: Path) -> None:
     """Up to the first cell with text, so that it stays quick."""
     notebook = read(name)

@@ -64,7 +64,7 @@ def test_the_dev_bus_loses_what_its_lines_cannot_hold(letter: str) -> None:
 
 @pytest.mark.servers
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("letter", ["a", "😀"])
+@pytest.mark.parametrize("letter", ["a", pytest.param("😀", marks=pytest.mark.long)])
 def test_the_bus_of_the_package_loses_the_same(letter: str) -> None:
     async def arrives(port: int, signal: Any) -> tuple[bool, bool]:
         """Whether a tap sees it, and whether a client of the package does."""

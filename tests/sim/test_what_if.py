@@ -51,6 +51,7 @@ def test_more_load_on_one_worker_is_what_the_m_m_1_queue_says() -> None:
     assert answer["busy m"].after == pytest.approx(0.7, abs=0.03)
 
 
+@pytest.mark.long
 def test_another_worker_is_what_erlang_says() -> None:
     answer = queue(2, 14.0).what_if(workers={"m": 3}, until="2m", least=6, most=6)
 
