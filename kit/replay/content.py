@@ -129,13 +129,13 @@ def difference(before: Any, after: Any, path: str = "") -> str | None:
 
 
 def shown(value: Any) -> str:
-    """Return a value in few words."""
+    """Return a value in few words; what is cut keeps its last letter, the quote or bracket that closes it."""
     text = (
         repr(value)
         if isinstance(value, str | int | float | bool | type(None))
         else canonical(value).decode("utf-8", "replace")
     )
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 2]}…{text[-1]}"
 
 
 def counted(count: int, noun: str) -> str:
