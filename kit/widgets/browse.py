@@ -111,21 +111,23 @@ class Browser(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         """
         page = Page(title or self._counted(), [*self.listings.values(), *self._parts()], rows, self._hidden())
         left, skipped, missed, before = rows, 0, 0, self.opened
-        if "traces" in self.listings:
-            self._every_span = spans(self._store, run=self._run, grown=self._grown(self._run))
-        # What is shown now comes first: it is what the file opens with.
-        for key in dict.fromkeys([*([before] if before is not None else []), *self._places]):
-            if self._sizes[key] > left or missed == MISSES:
-                skipped += 1
-                continue
-            self.show(key)
-            size = max(len(self._ids()), len(self.timeline))
-            if size > left:
-                skipped, missed = skipped + 1, missed + 1
-                continue
-            left, missed = left - size, 0
-            page.group(key, self._parts(), rows, hidden=self._hidden())
-        self._every_span = None
+        try:
+            if "traces" in self.listings:
+                self._every_span = spans(self._store, run=self._run, grown=self._grown(self._run))
+            # What is shown now comes first: it is what the file opens with.
+            for key in dict.fromkeys([*([before] if before is not None else []), *self._places]):
+                if self._sizes[key] > left or missed == MISSES:
+                    skipped += 1
+                    continue
+                self.show(key)
+                size = max(len(self._ids()), len(self.timeline))
+                if size > left:
+                    skipped, missed = skipped + 1, missed + 1
+                    continue
+                left, missed = left - size, 0
+                page.group(key, self._parts(), rows, hidden=self._hidden())
+        finally:
+            self._every_span = None
         if skipped:
             page.note(f"{skipped:,} of {len(self._places):,} rows can be read in the list but not opened: with them the "
                       f"file would hold more than {rows:,} events.")  # fmt: skip
