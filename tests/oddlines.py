@@ -13,9 +13,10 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from benchmarks import irregular
-from kit.cosmonapse.examine import Refusal, examine
+from kit.cosmonapse.examine import examine
 from kit.cosmonapse.load import Loading
 from kit.io.lines import LineReader
+from kit.jsonline import Refusal
 from kit.store.store import Store
 
 SAMPLE = Path(__file__).resolve().parents[1] / "datasets" / "cosmonapse-small.jsonl"

@@ -18,7 +18,7 @@ import pytest
 KIT = Path(__file__).resolve().parents[1] / "kit"
 LAYERS = (
     {"errors", "typing", "palette"},
-    {"schema", "ids", "kernel", "table", "jsontext"},
+    {"schema", "ids", "kernel", "table", "jsontext", "jsonline"},
     {"cosmonapse", "syncropel", "auki", "store"},
     {"trace", "io", "align"},
     {"sim"},

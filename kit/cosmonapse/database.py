@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from kit.cosmonapse.examine import MAX_DEPTH, Refusal, compact, depth, in_utc, parse
+from kit.cosmonapse.examine import MAX_DEPTH, compact, in_utc, parse
 from kit.cosmonapse.wire import wire_time
+from kit.jsonline import Refusal, depth
 
 MAX_INTEGER = 2**63
 
@@ -103,7 +104,7 @@ def _value(value: object) -> Any:
     """Return what a column of JSON holds: its text is parsed, what came parsed stays."""
     if not isinstance(value, str):
         return value
-    if depth(value) > MAX_DEPTH:
+    if depth(value, MAX_DEPTH) > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
     return json.loads(value)
 

@@ -8,10 +8,11 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from kit.cosmonapse.types import SignalType
 from kit.cosmonapse.wire import ENVELOPE_FIELDS, Level, lift_legacy, problems, wire_time
+from kit.jsonline import Refusal, encodable, read_object, short
 
 FLAGS = (
     "duplicate_keys",
@@ -29,20 +30,10 @@ IDENTITY = ("id", "trace_id", "type")
 DIRECTED = ("id", "type", "capabilities")
 MAX_DEPTH = 201
 """Objects and lists inside each other, the envelope among them, that the Python SDK decodes (measured, 0.1.14)."""
-MAX_DIGITS = 4300
-"""Digits of an integer that it decodes."""
-BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 DIALECT = (
     ("typescript", re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")),
     ("python", re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{6})?Z")),
 )
-
-
-class Refusal(NamedTuple):
-    """Why a line is kept in quarantine: a code and a sentence."""
-
-    reason: str
-    detail: str
 
 
 def examine(text: str, level: Level = "loose") -> dict[str, Any] | Refusal:
@@ -97,59 +88,14 @@ def dialect(stamp: str | None) -> str:
 def parse(text: str, flags: set[str]) -> Mapping[str, Any] | Refusal:
     """Return the object that `text` holds; repeated keys (the last counts) and NaN are noted in `flags`."""
 
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(items)
-        if len(found) < len(items):
-            flags.add("duplicate_keys")
-        return found
-
     def constant(name: str) -> float:
         flags.add("nonfinite")
         return float(name)
 
-    if depth(text) > MAX_DEPTH:
-        return Refusal("bad_json", f"nested deeper than {MAX_DEPTH} levels")
-    decoder = json.JSONDecoder(object_pairs_hook=pairs, parse_constant=constant, parse_int=_integer)
-    begin = len(text) - len(text.lstrip(" \t\n\r"))
-    try:
-        value, end = decoder.raw_decode(text, begin)
-    except json.JSONDecodeError as error:
-        return Refusal("bad_json", f"{error.msg.removesuffix(' at')} at character {error.pos} of the line")
-    except ValueError as error:
-        return Refusal("bad_json", str(error))
-    rest = text[end:].strip(" \t\n\r")
-    if rest:
-        return Refusal("trailing_data", f"after a complete value, {_short(rest)} follows at character {end}")
-    if not isinstance(value, dict):
-        return Refusal("not_object", f"an object is needed, this line is {_short(text.strip())}")
-    if not _encodable(value):
+    value = read_object(text, flags, levels=MAX_DEPTH, parse_constant=constant)
+    if not isinstance(value, Refusal) and not encodable(compact(value)):
         return Refusal("bad_json", "a lone surrogate in a string has no UTF-8 form")
     return value
-
-
-def depth(text: str) -> int:
-    """Return how many objects and lists are open at once at most; told by brackets, whatever else `text` is."""
-    deepest = depth = 0
-    if text.count("[") + text.count("{") > MAX_DEPTH:
-        for token in BRACKETS.finditer(text):
-            if len(token[0]) == 1:
-                depth += 1 if token[0] in "[{" else -1
-                deepest = max(deepest, depth)
-    return deepest
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > MAX_DIGITS and len(digits.removeprefix("-")) > MAX_DIGITS:
-        raise ValueError(f"an integer of more than {MAX_DIGITS:,} digits")
-    return int(digits)
-
-
-def _encodable(value: object) -> bool:
-    try:
-        compact(value).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _lifted(parsed: Mapping[str, Any], flags: set[str]) -> Mapping[str, Any]:
@@ -177,9 +123,9 @@ def _refusal(signal: Mapping[str, Any], level: Level, flags: set[str]) -> Refusa
             return Refusal(f"missing_{field}", f"{field} is missing")
     stamp = signal.get("ts", "")
     if not isinstance(stamp, str):
-        return Refusal("bad_ts", f"ts {_short(stamp)} is not a string")
+        return Refusal("bad_ts", f"ts {short(stamp)} is not a string")
     if not isinstance(signal.get("v", ""), str):
-        return Refusal("bad_v", f"v {_short(signal['v'])} is not a string")
+        return Refusal("bad_v", f"v {short(signal['v'])} is not a string")
     for problem in problems(signal, level):
         if problem.reason == "unknown_type" and level == "loose":
             flags.add("unknown_type")
@@ -223,7 +169,7 @@ def _moment(stamp: str | None, flags: set[str]) -> datetime | Refusal | None:
     try:
         return in_utc(wire_time(stamp), flags)
     except OverflowError:
-        return Refusal("bad_ts", f"ts {_short(stamp)} is outside the years 1 to 9999 in UTC")
+        return Refusal("bad_ts", f"ts {short(stamp)} is outside the years 1 to 9999 in UTC")
 
 
 def in_utc(moment: datetime, flags: set[str]) -> datetime:
@@ -232,10 +178,3 @@ def in_utc(moment: datetime, flags: set[str]) -> datetime:
         flags.add("naive_ts")
         return moment.replace(tzinfo=UTC)
     return moment.astimezone(UTC)
-
-
-def _short(value: object) -> str:
-    if isinstance(value, str) and len(value) > 60:
-        return f"{value[:57]!r}..."
-    shown = repr(value)
-    return shown if len(shown) <= 60 else shown[:57] + "..."

@@ -6,7 +6,8 @@ from typing import Any
 
 import duckdb
 
-from kit.cosmonapse.examine import Refusal, examine
+from kit.cosmonapse.examine import examine
+from kit.jsonline import Refusal
 
 TABLE = "signals"
 CONTENT = """sha256(to_json([s.v, s.trace_id, s.parent_id, s.type, s.directed_id, s.directed_type,

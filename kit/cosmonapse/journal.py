@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from kit.cosmonapse.examine import Refusal, compact, in_utc, parse
+from kit.cosmonapse.examine import compact, in_utc, parse
 from kit.cosmonapse.wire import wire_time
+from kit.jsonline import Refusal
 
 JOURNAL_TEXT = (
     "card_id",

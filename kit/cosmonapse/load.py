@@ -18,9 +18,10 @@ from duckdb.func import ARROW
 
 from kit import schema
 from kit.cosmonapse import plain
-from kit.cosmonapse.examine import Refusal, examine
+from kit.cosmonapse.examine import examine
 from kit.cosmonapse.repeats import repeats
 from kit.cosmonapse.wire import Level
+from kit.jsonline import Refusal
 
 CHUNK_BYTES = 1 << 30
 """Text to take in one statement; lines in doubt are held until it ends."""

@@ -14,12 +14,12 @@ import pyarrow as pa
 from kit import schema
 from kit.cosmonapse import identity as signal_identity
 from kit.cosmonapse.database import database_row
-from kit.cosmonapse.examine import Refusal
 from kit.cosmonapse.journal import ROWS
 from kit.cosmonapse.load import Loading
 from kit.cosmonapse.wire import Level
 from kit.io.lines import LineReader, Rejected
 from kit.io.recordings import DocumentReader, SegmentReader
+from kit.jsonline import Refusal
 from kit.store import identity
 from kit.store.store import append_rows
 from kit.store.transaction import Load

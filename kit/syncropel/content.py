@@ -4,7 +4,8 @@ from typing import Any
 
 import duckdb
 
-from kit.syncropel.examine import Refusal, content_digest, record_row
+from kit.jsonline import Refusal
+from kit.syncropel.examine import content_digest, record_row
 
 __all__ = ["CONTENT", "TABLE", "content_digest", "row", "settled"]
 

@@ -9,8 +9,9 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
+from kit.jsonline import Refusal, encodable, read_object, short
 from kit.syncropel.record import HASHED_FIELDS, ActType, DataType
 
 Level = Literal["loose", "validate", "strict"]
@@ -40,18 +41,8 @@ REDACTED = '{"redacted":true}'
 """The canonical body of a record that came from another namespace without consent (spec/syncropel.md 11)."""
 MAX_DEPTH = 400
 """Objects and lists inside each other, the line's own among them; the published SDK gives up somewhat later."""
-MAX_DIGITS = 4300
-"""Digits of an integer that Python, and so the published SDK, reads."""
 BIGINT = range(-(1 << 63), 1 << 63)
 SURROGATE = re.compile("[\ud800-\udfff]")
-BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
-
-
-class Refusal(NamedTuple):
-    """Why a line is kept in quarantine: a code and a sentence."""
-
-    reason: str
-    detail: str
 
 
 def record_row(text: str, level: Level = "loose") -> dict[str, Any] | Refusal:
@@ -94,29 +85,7 @@ def parse(text: str, flags: set[str]) -> dict[str, Any] | Refusal:
 
     Repeated keys (the last counts) are noted in `flags`. NaN and numbers beyond a double are read as such.
     """
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(items)
-        if len(found) < len(items):
-            flags.add("duplicate_keys")
-        return found
-
-    if _depth(text) > MAX_DEPTH:
-        return Refusal("bad_json", f"nested deeper than {MAX_DEPTH} levels")
-    decoder = json.JSONDecoder(object_pairs_hook=pairs, parse_float=_number, parse_int=_integer)
-    begin = len(text) - len(text.lstrip(" \t\n\r"))
-    try:
-        value, end = decoder.raw_decode(text, begin)
-    except json.JSONDecodeError as error:
-        return Refusal("bad_json", f"{error.msg.removesuffix(' at')} at character {error.pos} of the line")
-    except ValueError as error:
-        return Refusal("bad_json", str(error))
-    rest = text[end:].strip(" \t\n\r")
-    if rest:
-        return Refusal("trailing_data", f"after a complete value, {_short(rest)} follows at character {end}")
-    if not isinstance(value, dict):
-        return Refusal("not_object", f"an object is needed, this line is {_short(text.strip())}")
-    return value
+    return read_object(text, flags, levels=MAX_DEPTH, parse_float=_number)
 
 
 def unwrapped(parsed: Mapping[str, Any], flags: set[str]) -> tuple[Mapping[str, Any], str]:
@@ -143,7 +112,7 @@ def _not_a_record(record: Mapping[str, Any]) -> Refusal | None:
     page = next((key for key in ("data", "records") if isinstance(record.get(key), list)), None)
     if page is not None:
         return Refusal("not_a_record", f"a page with {len(record[page]):,} entries in {page!r} among lines of records")
-    keys = ", ".join(map(_short, list(record)[:4])) or "no key"
+    keys = ", ".join(map(short, list(record)[:4])) or "no key"
     return Refusal("not_a_record", f"a record has act and actor, here is {keys}")
 
 
@@ -152,15 +121,15 @@ def _bad_field(record: Mapping[str, Any]) -> Refusal | None:
     for field in TEXTS:
         value = record.get(field)
         if value is not None and not isinstance(value, str):
-            return Refusal(f"bad_{field}", f"{field} {_short(value)} is not a string")
-        if value is not None and not _encodable(value):
-            return Refusal(f"bad_{field}", f"{field} {_short(value)} holds a lone surrogate, which has no UTF-8 form")
+            return Refusal(f"bad_{field}", f"{field} {short(value)} is not a string")
+        if value is not None and not encodable(value):
+            return Refusal(f"bad_{field}", f"{field} {short(value)} holds a lone surrogate, which has no UTF-8 form")
     parents = record.get("parents")
     if parents is None:
         return None
     if not isinstance(parents, list) or not all(isinstance(parent, str) for parent in parents):
-        return Refusal("bad_parents", f"parents {_short(parents)} is not a list of strings")
-    if not all(map(_encodable, parents)):
+        return Refusal("bad_parents", f"parents {short(parents)} is not a list of strings")
+    if not all(map(encodable, parents)):
         return Refusal("bad_parents", "a parent holds a lone surrogate, which has no UTF-8 form")
     return None
 
@@ -221,7 +190,7 @@ def _columns(record: Mapping[str, Any], flags: set[str]) -> dict[str, Any]:
         "clock_text": _text(clock, flags) if "clock" in record else None,
         "data_type": record.get("data_type"),
         "parents": record.get("parents") or [],
-        "kind": kind if isinstance(kind, str) and _encodable(kind) else None,
+        "kind": kind if isinstance(kind, str) and encodable(kind) else None,
         "body": _json(body, flags) if "body" in record else None,
         "sequence": sequence if _is_bigint(sequence) else None,
         **{name: _text(record[name], flags) if record.get(name) is not None else None for name in TOLD},
@@ -247,7 +216,7 @@ def _json(value: Any, flags: set[str]) -> str:
 
 def _storable(text: str, flags: set[str]) -> str:
     """Return `text` with U+FFFD for each lone surrogate: neither UTF-8 nor DuckDB's JSON has a form for one."""
-    if _encodable(text):
+    if encodable(text):
         return text
     flags.add("lone_surrogate")
     return SURROGATE.sub("\ufffd", text)
@@ -259,16 +228,16 @@ def _below(row: Mapping[str, Any], level: Level) -> Refusal | None:
         return None
     for field, known in (("act", ACTS), ("data_type", DATA_TYPES)):
         if row[field] not in known:
-            return Refusal(f"bad_{field}", f"{field} {_short(row[field])} is none of {', '.join(sorted(known))}")
+            return Refusal(f"bad_{field}", f"{field} {short(row[field])} is none of {', '.join(sorted(known))}")
     if row["clock"] is None or row["clock"] < 0:
-        return Refusal("bad_clock", f"clock {_short(row['clock_text'])} is not an integer from 0 on")
+        return Refusal("bad_clock", f"clock {short(row['clock_text'])} is not an integer from 0 on")
     for field in ("actor", "thread"):
         if not row[field]:
-            return Refusal(f"bad_{field}", f"{field} {_short(row[field])} is empty")
+            return Refusal(f"bad_{field}", f"{field} {short(row[field])} is empty")
     if not (row["body"] or "").startswith("{"):
-        return Refusal("bad_body", f"body {_short(row['body'])} is not an object")
+        return Refusal("bad_body", f"body {short(row['body'])} is not an object")
     if level == "strict" and row["integrity"] != "ok":
-        return Refusal(row["integrity"], f"id {_short(row['id'])} is not the hash of the record")
+        return Refusal(row["integrity"], f"id {short(row['id'])} is not the hash of the record")
     return None
 
 
@@ -276,38 +245,6 @@ def _is_bigint(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value in BIGINT
 
 
-def _depth(text: str) -> int:
-    """Return how many objects and lists are open at once at most; told by brackets, whatever else `text` is."""
-    deepest = depth = 0
-    if text.count("[") + text.count("{") > MAX_DEPTH:
-        for token in BRACKETS.finditer(text):
-            if len(token[0]) == 1:
-                depth += 1 if token[0] in "[{" else -1
-                deepest = max(deepest, depth)
-    return deepest
-
-
 def _number(digits: str) -> float | int:
     value = float(digits)
     return int(value) if value.is_integer() else value
-
-
-def _integer(digits: str) -> int:
-    if len(digits) > MAX_DIGITS and len(digits.removeprefix("-")) > MAX_DIGITS:
-        raise ValueError(f"an integer of more than {MAX_DIGITS:,} digits")
-    return int(digits)
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _short(value: object) -> str:
-    if isinstance(value, str) and len(value) > 60:
-        return f"{value[:57]!r}..."
-    shown = repr(value)
-    return shown if len(shown) <= 60 else shown[:57] + "..."

@@ -23,7 +23,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kit import schema
-from kit.syncropel.examine import Level, Refusal, record_row
+from kit.jsonline import Refusal
+from kit.syncropel.examine import Level, record_row
 from kit.syncropel.fast import RecordReader, Row
 
 READ = (

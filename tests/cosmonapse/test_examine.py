@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.cosmonapse.examine import FLAGS, MAX_DEPTH, Refusal, examine, parse
+from kit.cosmonapse.examine import FLAGS, MAX_DEPTH, examine, parse
 from kit.cosmonapse.wire import problems
+from kit.jsonline import Refusal
 
 BASE: dict[str, Any] = {
     "v": "1",

@@ -13,7 +13,8 @@ from syncropel_lines import NUMBERS, SAMPLE, STRINGS, VECTORS, mutated, record_t
 
 from kit import schema
 from kit.io.lines import LineReader
-from kit.syncropel.examine import Refusal, content_digest, record_row
+from kit.jsonline import Refusal
+from kit.syncropel.examine import content_digest, record_row
 from kit.syncropel.fast import RecordReader, integrities
 from kit.syncropel.load import Loading
 
