@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import chromium
-import lab_server
 import pytest
 from chromium import NotebookPage, Watched
+from lab_server import LabServer
 from playwright.sync_api import Locator, expect
 
 from kit import datasets
@@ -44,7 +44,7 @@ def column(grid: Locator, name: str) -> list[str]:
     return grid.locator(f".kit-grid-rows [role=gridcell][aria-colindex='{number}']").all_inner_texts()
 
 
-@pytest.mark.parametrize("subshells", lab_server.SUBSHELLS)
+@pytest.mark.parametrize("subshells", ["perCommTarget", pytest.param("disabled", marks=pytest.mark.long)])
 def test_what_is_done_in_the_browser_is_read_in_the_kernel(
     lab_page: Callable[..., NotebookPage], subshells: str
 ) -> None:
@@ -125,7 +125,7 @@ def test_five_million_rows_from_end_to_end_by_keys(lab_page: Callable[..., Noteb
 
 
 @pytest.mark.long
-def test_a_view_answers_while_a_cell_is_busy(lab_page: Callable[..., NotebookPage]) -> None:
+def test_a_view_answers_while_a_cell_is_busy(lab_page: Callable[..., NotebookPage], lab: LabServer) -> None:
     shown = lab_page([OPEN, "signals = study.explore('signals')\nsignals"])
     grid = shown.page.get_by_role("grid", name="signals")
     settled(grid)
@@ -137,16 +137,18 @@ def test_a_view_answers_while_a_cell_is_busy(lab_page: Callable[..., NotebookPag
             const kernel = jupyterapp.shell.currentWidget.sessionContext.session.kernel;
             kernel.requestExecute({code}).done.then(() => { window.cellIsDone = true; });
         }""",
-        "import time; time.sleep(20); done = 1",
+        "import pathlib, time\nwhile not pathlib.Path('go-on').exists(): time.sleep(0.05)\ndone = 1",
     )
     grid.focus()
     shown.page.keyboard.press("Control+End")
     expect(grid.locator("[role=row][aria-rowindex='1038']")).to_be_visible()
     expect(grid.locator(".kit-grid-rows")).to_have_attribute("data-waiting", "false", timeout=10_000)
     assert shown.page.evaluate("window.cellIsDone") is False
+    (lab.folder / "go-on").touch()
     assert shown.fact("done") == 1
 
 
+@pytest.mark.long
 def test_another_view_moves_the_table_to_its_row(lab_page: Callable[..., NotebookPage]) -> None:
     cells = [
         OPEN,

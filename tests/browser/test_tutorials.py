@@ -16,6 +16,7 @@ TUTORIALS = ("02-signals", "03-records", "04-sensors")
 PANELS = ("05-simulation", "06-replay")
 VIEWS = ("<DAG", "<Timeline", "<Browser", "panel of", "player of")
 SWEPT = dict.fromkeys(TUTORIALS[:-1], pytest.mark.long)
+"""Run in `make test-long`."""
 
 
 def views(path: Path) -> list[dict[str, Any]]:

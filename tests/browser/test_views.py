@@ -100,6 +100,7 @@ def test_keys_walk_the_graph_search_it_and_fold_it(lab_page: Any) -> None:
     assert {"Zoom in", "Zoom out", "Fit all"} <= {name for _, name in names}
 
 
+@pytest.mark.long
 def test_a_brush_in_the_timeline_moves_other_views_while_a_cell_is_busy(lab_page: Any) -> None:
     shown: NotebookPage = lab_page(
         [LOAD, "lanes, dag = trace.timeline(), trace.view()\nlinked = kit.widgets.link(lanes, dag)\nlanes", "dag"]
@@ -129,6 +130,7 @@ def test_a_brush_in_the_timeline_moves_other_views_while_a_cell_is_busy(lab_page
     assert first < low < high <= last + (last - first) * 0.1
 
 
+@pytest.mark.long
 def test_rows_that_come_in_are_drawn_and_a_million_are_counted(lab_page: Any) -> None:
     shown: NotebookPage = lab_page(
         [
