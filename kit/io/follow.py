@@ -244,14 +244,14 @@ class _Follower:
         self._reader = threading.Thread(target=self._read, name=f"tail {stream.thread}", daemon=True)
 
     def __enter__(self) -> "_Follower":
-        self._reader.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def batches(self) -> Iterator[list[Arrival]]:
-        """Yield what is worth a load, until the end. What was yielded is held until `loaded` is told of it."""
+        """Read, and yield what is worth a load, until the end. What was yielded is held until `loaded` is told of it."""
+        self._reader.start()
         while (ready := self._wait()) > 0:
             yield self._held[:ready]
 
@@ -275,7 +275,8 @@ class _Follower:
             self._end("closed")
             self._changed.notify_all()
         self._stream.close()
-        self._reader.join()
+        if self._reader.ident is not None:  # an interrupt may come before it begins
+            self._reader.join()
 
     def rest(self) -> list[Arrival]:
         """Return what has come and is not loaded, as far as the limit goes."""

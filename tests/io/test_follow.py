@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -200,7 +201,14 @@ def test_ctrl_c_before_the_first_load_loads_what_is_held(
 
         return run(self, take)
 
+    loader = follow._Loader
+
+    def late(*args: Any) -> Any:
+        time.sleep(0.3)  # long enough for all to come, if it were read already
+        return loader(*args)
+
     monkeypatch.setattr(Tail, "run", pressing)
+    monkeypatch.setattr(follow, "_Loader", late)
     brought = follow.tail(study, client, "t", since_clock=0, batch=100, every_s=3600)
     assert (brought.ended, held(study)) == ("interrupted", [1, 2, 3])
     assert brought.cursor == "3"
