@@ -218,7 +218,7 @@ def compared(a: Profile, b: Profile, *, alpha: float = ALPHA, seed: int = 0) -> 
         (a.name, b.name),
         (len(a), len(b)),
         tuple(made),
-        tuple(distances(a, b, parts, rng)),
+        tuple(distances(a, b, parts.length, rng)),
         alpha,
         parts.length,
         tuple(notes),

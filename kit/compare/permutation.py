@@ -2,7 +2,8 @@
 
 The unit that is exchanged is a trace, since the spans inside one depend on each other; and where neighbouring traces depend on
 each other too, as in a queue, a block of traces in the order of their start. How long a block has to be follows from how long
-the durations of traces stay correlated (Geyer's initial positive sequence, Statistical Science 1992, 7:473).
+the durations of traces stay correlated (Geyer's initial positive sequence, Statistical Science 1992, 7:473), as they are or as
+logarithms, whichever is longer: a queue that empties late shows in the long ones.
 """
 
 import math
@@ -16,8 +17,8 @@ Ints = npt.NDArray[np.int64]
 
 MOST_BLOCKS = 250
 """Blocks of a run: with more traces a block holds more of them, which costs no power worth naming."""
-FEWEST_BLOCKS = 10
-SPAN = 8
+FEWEST_BLOCKS = 5
+SPAN = 5
 """A block is so many correlation times long."""
 CHUNK = 1000
 SMALL = 1 << 18
@@ -57,17 +58,29 @@ def correlation_time(values: Floats) -> float:
 
 def blocks(a: Floats, b: Floats) -> Blocks:
     """Return the blocks of two runs, from the durations of their traces in the order of their start."""
-    times = [correlation_time(np.log(np.maximum(values, 1e-3))) for values in (a, b)]
+    times = [max(correlation_time(values), correlation_time(np.log(np.maximum(values, 1e-3)))) for values in (a, b)]
     wanted = max(1 if time < 1.5 else math.ceil(SPAN * time) for time in times)
     length = max(wanted, math.ceil(max(len(a), len(b)) / MOST_BLOCKS))
     longest = max(1, min(len(a), len(b)) // FEWEST_BLOCKS)
     short = length > longest
     length = min(length, longest)
-    counts = tuple(max(1, len(values) // length) for values in (a, b))
-    of = tuple(
-        np.minimum(np.arange(len(values)) // length, count - 1) for values, count in zip((a, b), counts, strict=True)
-    )
-    return Blocks(length, (of[0], of[1]), (counts[0], counts[1]), short)
+    (of_a, count_a), (of_b, count_b) = (_dealt(len(values), length) for values in (a, b))
+    return Blocks(length, (of_a, of_b), (count_a, count_b), short)
+
+
+def finest(traces: int) -> tuple[Ints, int]:
+    """Return which of the shortest blocks each trace of a run is in, and how many blocks there are.
+
+    >>> finest(3)
+    (array([0, 1, 2]), 3)
+    """
+    return _dealt(traces, max(1, math.ceil(traces / MOST_BLOCKS)))
+
+
+def _dealt(traces: int, length: int) -> tuple[Ints, int]:
+    """Return the block of each trace and the number of blocks; what is left over goes to the last."""
+    count = max(1, traces // length)
+    return np.minimum(np.arange(traces) // length, count - 1), count
 
 
 def sums(trace: Ints, value: Floats | None, of: Ints, count: int) -> Floats:

@@ -32,7 +32,8 @@ class ToolOutcome:
 
 
 class Effector:
-    """Tools under one name. `tools` maps a tool to a function of its arguments; `service` is how long a call takes.
+    """Tools under one name. `tools` maps a tool to a function of its arguments; `service` is how long a call takes, `fails` the
+    probability that its outcome is an error.
 
     Where a tool is not among them, the functions given with `on_tool_call` are asked, the first answer counts.
     """
@@ -45,8 +46,12 @@ class Effector:
         tools: Mapping[str, Callable[..., Any]] | None = None,
         version: str | None = None,
         service: Distribution | None = None,
+        fails: float = 0.0,
     ) -> None:
+        if not 0 <= fails <= 1:
+            raise ArgumentError(f"effector {effector_id!r}: fails={fails!r}: give a probability, from 0 to 1")
         self.effector_id = effector_id
+        self.fails = fails
         self.effector_kind = effector_kind
         self.version = version
         self.service = service

@@ -31,8 +31,8 @@ class Behaviour:
 
     It recalls from `recalls`, calls `calls` (Effector, tool), works for `service`, imprints into `imprints`, and
     replies; a part that is None is left out. With `calls_last` it calls after its work. With
-    probability `fails` the reply is an ERROR, with `asks` a
-    CLARIFICATION. `output_bytes` is how much it says, `tokens_in`, `tokens_out` and `cost_micro_usd` go into the
+    probability `fails` the reply is an ERROR, with `asks` a CLARIFICATION, with `asks_permission` a PERMISSION; it asks once
+    a task. `output_bytes` is how much it says, `tokens_in`, `tokens_out` and `cost_micro_usd` go into the
     meta of the reply. `bid` is the cost it bids: drawn, or `load` for the number of tasks before it.
     """
 
@@ -51,6 +51,7 @@ class Behaviour:
     imprints: str | None = None
     deadline_ms: int | None = None
     calls_last: bool = False
+    asks_permission: float = 0.0
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -61,9 +62,14 @@ class Behaviour:
                 raise ArgumentError(f"{item.name}={value!r}: give a distribution, such as kit.sim.exponential(ms=80)")
             if value != "load":
                 raise ArgumentError(f"bid={value!r}: give a distribution, or 'load'")
-        for name in ("fails", "asks"):
+        for name in ("fails", "asks", "asks_permission"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ArgumentError(f"{name}={getattr(self, name)!r}: give a probability, from 0 to 1")
+        if self.asks + self.asks_permission > 1 + 1e-9:
+            raise ArgumentError(
+                f"asks={self.asks!r} and asks_permission={self.asks_permission!r}: a task asks one of them; both "
+                "together are at most 1"
+            )
 
 
 class ModelAxon(Axon):
@@ -93,6 +99,7 @@ class ModelAxon(Axon):
         self.tasks = 0
         self.busy_us = 0
         self._draws: _Draws | None = None
+        self._curious = behaviour.asks + behaviour.asks_permission
         self._steps = self._planned(behaviour)
         self._output = '{"output":{"ok":true}}'
 
@@ -178,8 +185,11 @@ class ModelAxon(Axon):
             code, message = ("MODEL_ERROR", f"{self.neuron_id} failed")
             failed = {"code": code, "message": message, "recoverable": behaviour.recoverable}
             node.reply(self, task, job, "ERROR", failed, None, meta)
-        elif behaviour.asks and not _answered(task) and draws.chance_to_ask() < behaviour.asks:
-            node.reply(self, task, job, "CLARIFICATION", {"question": "which one?"}, None, meta)
+        elif self._curious and not _answered(task) and (chance := draws.chance_to_ask()) < self._curious:
+            if chance < behaviour.asks:
+                node.reply(self, task, job, "CLARIFICATION", {"question": "which one?"}, None, meta)
+            else:
+                node.reply(self, task, job, "PERMISSION", {"action": "go on"}, None, meta)
         elif draws.output_bytes is None:
             node.reply(self, task, job, "AGENT_OUTPUT", {"output": {"ok": True}}, self._output, meta)
         else:

@@ -206,9 +206,12 @@ class Namespace:
         tools: Mapping[str, Callable[..., Any]] | None = None,
         service: Distribution | None = None,
         dendrite: str | None = None,
+        fails: float = 0.0,
     ) -> Effector:
-        """Add an Effector; `tools` maps the name of a tool to a function of its arguments."""
-        made = Effector(effector_id=self._free(effector_id), effector_kind=kind, tools=tools, service=service)
+        """Add an Effector; `tools` maps the name of a tool to a function of its arguments, `fails` is how likely a call fails."""
+        made = Effector(
+            effector_id=self._free(effector_id), effector_kind=kind, tools=tools, service=service, fails=fails
+        )
         self._node(dendrite or effector_id, role="worker").attach_effector(made)
         return made
 

@@ -78,13 +78,14 @@ class Memory:
 
 @dataclass(frozen=True)
 class Tools:
-    """An Effector, each of its tools a function by name."""
+    """An Effector, each of its tools a function by name; `fails` is how likely a call fails."""
 
     id: str
     kind: str = "effector"
     tools: Mapping[str, str] = field(default_factory=dict)
     service: Distribution | None = None
     dendrite: str | None = None
+    fails: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,13 @@ class Serving(Node):
 
     def _called(self, effector: Effector, asked: Envelope) -> None:
         payload = asked.payload
-        outcome = effector.begin(payload["tool"], payload.get("args") or {}, payload.get("call_id"), asked.trace_id)
+        call_id = payload.get("call_id")
+        outcome: Any
+        if effector.fails and self.synapse.random(f"effector/{effector.effector_id}/fails").random() < effector.fails:
+            said = f"EffectorError: {effector.effector_id} failed"
+            outcome = ToolOutcome(payload["tool"], error=said, call_id=call_id, effector_id=effector.effector_id)
+        else:
+            outcome = effector.begin(payload["tool"], payload.get("args") or {}, call_id, asked.trace_id)
         if inspect.isawaitable(outcome):
             self.spawn(partial(self._call_served, effector, asked, outcome), "tool")
         else:

@@ -102,9 +102,18 @@ def test_a_new_variant_and_one_that_vanished_are_told() -> None:
     assert {d.key for d in found.found} >= {"PLAN > AGENT_OUTPUT", "TASK > ERROR"}
 
 
-@pytest.mark.parametrize("pairs", [4, pytest.param(60, marks=pytest.mark.long)])
-def test_equal_runs_differ_no_more_often_than_is_stated(pairs: int) -> None:
-    alarms = sum(compared(run(1000 + 2 * n), run(1001 + 2 * n), conformance=False).differs for n in range(pairs))
+@pytest.mark.parametrize(
+    ("pairs", "load"),
+    [
+        (4, {}),
+        pytest.param(60, {}, marks=pytest.mark.long),
+        pytest.param(60, {"rate": 9, "service": 170}, marks=pytest.mark.long),
+    ],
+    ids=["few", "quiet", "busy"],
+)
+def test_equal_runs_differ_no_more_often_than_is_stated(pairs: int, load: dict[str, float]) -> None:
+    both = ((run(1000 + 2 * n, **load), run(1001 + 2 * n, **load)) for n in range(pairs))  # type: ignore[arg-type]
+    alarms = sum(compared(a, b, conformance=False).differs for a, b in both)
     # 5% of them, and three standard deviations.
     assert alarms <= 0.05 * pairs + 3 * (0.05 * 0.95 * pairs) ** 0.5
 

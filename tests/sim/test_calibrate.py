@@ -2,9 +2,11 @@
 
 import json
 import random
+from collections import Counter
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -29,7 +31,7 @@ TRUTH = {
 
 
 @cache
-def truth(seed: int, seconds: float = 60) -> sim.Run:
+def truth(seed: int, seconds: float = 60, rate: float = 8) -> sim.Run:
     """Return a run of a namespace with known parameters."""
     ns = sim.Namespace("lab", seed=seed, heartbeat=0)
     ns.engram("notes", service=sim.exponential(ms=4))
@@ -40,7 +42,7 @@ def truth(seed: int, seconds: float = 60) -> sim.Run:
             f"worker-{n}", capabilities=["work"], service=sim.gamma(ms=120, shape=2), fails=0.05, calls=("fs", "read"),
             cost_micro_usd=sim.lognormal(400, sigma=0.3),
         )  # fmt: skip
-    ns.arrivals(name="r", rate_per_s=8, capabilities=["plan"], then=["work"], timeout="90s")
+    ns.arrivals(name="r", rate_per_s=rate, capabilities=["plan"], then=["work"], timeout="90s")
     return ns.run(until=seconds)
 
 
@@ -266,6 +268,26 @@ def test_a_simulation_of_the_model_is_within_the_halves_of_the_capture(package: 
         assert not found.differs
 
 
+@pytest.mark.parametrize("arrivals", ["fitted", "captured"])
+@pytest.mark.parametrize(
+    ("seeds", "rate", "seconds"),
+    [(2, 8, 40)] + [pytest.param(25, *of, marks=pytest.mark.long) for of in ((4, 60), (12, 60), (10, 25))],
+)
+def test_simulations_of_models_are_within_the_halves_of_their_captures_as_often_as_is_stated(
+    seeds: int, rate: float, seconds: float, arrivals: Literal["fitted", "captured"]
+) -> None:
+    """Quiet and busy captures, some of them short for how busy they are."""
+    outside: Counter[str] = Counter()
+    for seed in range(seeds):
+        run = truth(300 + seed, seconds, rate)
+        with kit.load(run) as study:
+            made = sim.calibrate(study, arrivals=arrivals).run(seed=seed, until=seconds)
+            found = compare_runs(study, made, conformance=False)
+        outside.update(d.measure for d in found.distances if not d.within)
+    # 5% of each measure, and three standard deviations.
+    assert max(outside.values(), default=0) <= 0.05 * seeds + 3 * (0.05 * 0.95 * seeds) ** 0.5
+
+
 def test_a_wrong_model_is_rejected(package: kit.Study) -> None:
     made = sim.calibrate(package)
     slower = tuple(
@@ -277,17 +299,27 @@ def test_a_wrong_model_is_rejected(package: kit.Study) -> None:
     assert "cycle time" in [d.measure for d in found.distances if not d.within]
 
 
-def test_auctions_retries_questions_and_timeouts_are_recovered(tmp_path: Path) -> None:
+def test_auctions_retries_questions_permissions_failing_tools_and_timeouts_are_recovered(tmp_path: Path) -> None:
     ns = sim.Namespace("lab", seed=5, heartbeat=0)
     for n in (1, 2, 3):
         ns.model(f"bidder-{n}", capabilities=["sell"], service=sim.exponential(ms=30 * n), bid=sim.gamma(n, shape=4))
     ns.model("courier", capabilities=["go"], service=sim.exponential(ms=20), fails=0.3, recoverable=True)
     ns.model("clerk", capabilities=["file"], service=sim.exponential(ms=15), asks=0.25)
     ns.model("slow", capabilities=["mill"], service=sim.exponential(ms=400))
+    ns.effector("press", tools={"seal": lambda: "sealed"}, service=sim.exponential(ms=5), fails=0.2)
+    ns.model(
+        "notary",
+        capabilities=["seal"],
+        service=sim.exponential(ms=15),
+        calls=("press", "seal"),
+        asks=0.1,
+        asks_permission=0.3,
+    )
     ns.arrivals(name="a", rate_per_s=4, capabilities=["sell"], offer="lowest_cost", deadline_ms=40)
     ns.arrivals(name="b", rate_per_s=3, capabilities=["go"], attempts=3)
     ns.arrivals(name="c", every="250ms", capabilities=["file"])
     ns.arrivals(name="d", rate_per_s=1, capabilities=["mill"], timeout="1s")
+    ns.arrivals(name="e", rate_per_s=3, capabilities=["seal"])
     made = calibrated(ns.run(until=90))
     streams = {stream.name: stream for stream in made.arrivals}
     assert streams["offer sell"].offer == "lowest_cost" and streams["offer sell"].deadline_ms == 40
@@ -296,7 +328,15 @@ def test_auctions_retries_questions_and_timeouts_are_recovered(tmp_path: Path) -
     assert float(streams["mill"].timeout) == pytest.approx(1.0, rel=0.02)  # type: ignore[arg-type]
     models = {model.id: model.behaviour for model in made.models}
     assert models["courier"].fails == pytest.approx(0.3, abs=0.07)
-    assert models["clerk"].asks == pytest.approx(0.25, abs=0.08)
+    assert models["clerk"].asks == pytest.approx(0.25, abs=0.08) and not models["clerk"].asks_permission
+    assert models["notary"].asks == pytest.approx(0.1, abs=0.06)
+    assert models["notary"].asks_permission == pytest.approx(0.3, abs=0.08)
+    (press,) = made.effectors
+    assert press.fails == pytest.approx(0.2, abs=0.07)
+    told = {(part.what, part.name): part for part in report(made).parts}
+    assert told["failures", "press"].parameters[0].low < 0.2 < told["failures", "press"].parameters[0].high
+    again = made.run(seed=1, until=90).report.requests
+    assert {row["name"]: row["failed"] for row in again}["seal"] == 0
     assert isinstance(models["bidder-1"].bid, sim.Distribution) and models["bidder-1"].bid.mean == pytest.approx(
         1, rel=0.1
     )

@@ -44,6 +44,7 @@ class Calibrated(Scenario):
         made: dict[str, Any] = {
             "models": tuple(_other_model(model, known, seed) for model in self.models),
             "arrivals": tuple(_other_stream(stream, known, seed) for stream in self.arrivals),
+            "effectors": tuple(replace(one, fails=_fails(known, one.id, one.fails, seed)) for one in self.effectors),
         }
         return replace(self, **made)
 
@@ -125,13 +126,19 @@ def _other_model(model: Model, known: Known, seed: int) -> Model:
     service = known.get(("service", model.id))
     if service is not None and service.fitted is not None:
         changes["service"] = service.fitted.drawn(_rng(seed, "service", model.id))
-    failures = known.get(("failures", model.id))
-    if failures is not None:
-        hits = round(failures.parameters[0].value * failures.count)
-        share = _rng(seed, "failures", model.id).betavariate(hits + 0.5, failures.count - hits + 0.5)
-        changes["fails"] = share if hits else 0.0
+    changes["fails"] = _fails(known, model.id, model.behaviour.fails, seed)
     behaviour: Behaviour = replace(model.behaviour, **changes)
     return replace(model, behaviour=behaviour)
+
+
+def _fails(known: Known, name: str, was: float, seed: int) -> float:
+    """Return another share of failures; 0 where none were seen, `was` where it was not fitted."""
+    failures = known.get(("failures", name))
+    if failures is None:
+        return was
+    hits = round(failures.parameters[0].value * failures.count)
+    share = _rng(seed, "failures", name).betavariate(hits + 0.5, failures.count - hits + 0.5)
+    return share if hits else 0.0
 
 
 def _other_stream(stream: Arrivals, known: Known, seed: int) -> Arrivals:

@@ -216,11 +216,12 @@ def _replies(found: Found, name: str, good: list[dict[str, Any]]) -> dict[str, A
     if errors:
         made["recoverable"] = sum(bool(task["recoverable"]) for task in errors) * 2 >= len(errors)
     fresh = [task for task in good if task["role"] != FOLLOW_UP]
-    asks = sum(task["status"] == "clarification" for task in fresh)
-    if asks:
-        told = proportion("asks", asks, len(fresh))
-        found.parts.append(number("questions", name, f"{asks / len(fresh):.2%}", len(fresh), told))
-        made["asks"] = asks / len(fresh)
+    for status, option in (("clarification", "asks"), ("permission", "asks_permission")):
+        asked = sum(task["status"] == status for task in fresh)
+        if asked:
+            told = proportion(option, asked, len(fresh))
+            found.parts.append(number(f"questions ({status})", name, f"{asked / len(fresh):.2%}", len(fresh), told))
+            made[option] = asked / len(fresh)
     for meter in METERS:
         values = np.array([task[meter] for task in good if task[meter] is not None and task[meter] >= 0], np.float64)
         if len(values) < max(2, len(good) / 2):
@@ -263,10 +264,16 @@ def _host(found: Found, kind: str, host: str, rows: list[dict[str, Any]], regist
     """Add a memory or an effector, with how long an answer takes."""
     took = np.array([(row["until"] - row["us"]) / 1000 for row in rows if row["until"] is not None])
     took = took[took >= 0]
-    errors = sum(row["status"] == "error" for row in rows)
-    if errors:
-        why = f"{errors} of {len(rows)} answers were errors"
+    over = [row for row in rows if row["until"] is not None]
+    errors = sum(row["status"] == "error" for row in over)
+    if errors and kind == "engram":
+        why = f"{errors} of {len(over)} answers were errors"
         found.missing.append(Unidentified("failures", host, why, "it does not fail; the neurons' own failures count"))
+    elif errors:
+        told = proportion("fails", errors, len(over))
+        found.parts.append(number("failures", host, f"{errors / len(over):.2%}", len(over), told))
+        why = "what a neuron does about a tool that failed"
+        found.missing.append(Unidentified("reaction", host, why, "it goes on, and fails as often as it was seen to"))
     service: Distribution | None = None
     if len(took) >= 2 and float(np.quantile(took, 0.9)) > 1.0:
         fit = choose(took, name="latency")
@@ -280,4 +287,6 @@ def _host(found: Found, kind: str, host: str, rows: list[dict[str, Any]], regist
         found.engrams.append(Memory(host, registered.get("kind") or "keyvalue", service))
     else:
         tools = sorted({row["name"] for row in rows if row["name"]})
-        found.effectors.append(Tools(host, registered.get("kind") or "effector", dict.fromkeys(tools, TOOL), service))
+        fails = errors / len(over) if errors else 0.0
+        kind_of = registered.get("kind") or "effector"
+        found.effectors.append(Tools(host, kind_of, dict.fromkeys(tools, TOOL), service, fails=fails))

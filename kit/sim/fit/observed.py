@@ -64,7 +64,8 @@ FROM signals s WHERE s.canonical AND s.run = $run AND s.type = 'STOP' GROUP BY A
 
 SPAN = """
 SELECT min(epoch_us(ts)) AS first, max(epoch_us(ts)) AS last, count(*) AS signals, count(*) FILTER (ts IS NULL) AS untimed,
-       count(*) FILTER (type = 'PERMISSION') AS permissions, count(*) FILTER (type IN ('FINAL', 'ERROR', 'STOP')) AS terminals,
+       count(*) FILTER (type IN ('FINAL', 'ERROR', 'STOP')) AS terminals,
+       (SELECT count(*) FROM fit_span WHERE kind = 'permission' AND status = 'denied') AS denied,
        (SELECT count(*) FROM duplicates d WHERE d.run = $run) AS duplicates,
        (SELECT count(*) FROM quarantine q WHERE q.run = $run) AS quarantined,
        (SELECT count(*) FROM signals n WHERE n.run = $run AND NOT n.canonical) AS conflicts
@@ -102,11 +103,11 @@ def observed(store: Store, run: str | None = None) -> Observed:
     with Lent(store) as lent:
         lent("fit_span", spans(store, run=run, grown=grown))
         tasks, asked = store.arrow(TASKS, {"run": run}), store.arrow(ASKED)
+        told = store.arrow(SPAN, {"run": run}).to_pylist()[0]
     found = {
         name: store.arrow(sql, {"run": run})
         for name, sql in (("registered", REGISTERED), ("bids", BIDS), ("stops", STOPS))
     }
-    told = store.arrow(SPAN, {"run": run}).to_pylist()[0]
     if not len(tasks) or told["first"] is None:
         raise ArgumentError(
             f"run {run!r}: no TASK with a time to calibrate from; a model of a namespace is made of its tasks"
@@ -146,7 +147,7 @@ def _left_out(grown: Forest, tasks: pa.Table, told: dict[str, int]) -> tuple[str
             int(np.count_nonzero(tasks["guessed"].to_numpy(zero_copy_only=False))),
             "answers were matched to their task by order",
         ),
-        (told["permissions"], "questions for permission: a model asks for none"),
+        (told["denied"], "questions for permission were denied: the callers of a model grant every one"),
     )
     found = [f"{count:,} {text}" for count, text in sentences if count]
     if not told["terminals"]:
