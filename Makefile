@@ -24,7 +24,10 @@ NOTEBOOKS ?= $(wildcard notebooks/*.ipynb)
 
 SHELL := /bin/sh
 PY := $(VENV)/bin/python
-PYTEST := $(PY) -m pytest -n $(JOBS) --dist loadgroup
+# The plugin of nbval is loaded by the runs of it that tests start; by itself it takes two seconds a process.
+PYTEST := $(PY) -m pytest -n $(JOBS) --dist loadgroup -p no:nbval
+# Tests start a hundred interpreters: without bytecode each would compile all again. `make clean` removes it.
+unexport PYTHONDONTWRITEBYTECODE
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 # Jupyter refuses to start as root unless told; in a container root is the only user there is.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)

@@ -11,7 +11,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from kit.compare.distance import Distance, distances, quantiles
-from kit.compare.permutation import MOST_BLOCKS, Blocks, blocks, discoveries, p_values, product, resampled, sums
+from kit.compare.permutation import (
+    MOST_BLOCKS,
+    Blocks,
+    blocks,
+    discoveries,
+    p_values,
+    product,
+    resampled,
+    sums,
+    widened,
+)
 from kit.compare.profile import Counted, Profile, Timed, both
 from kit.errors import ArgumentError
 from kit.table import Table
@@ -275,7 +285,7 @@ class Spread:
 
 
 def _intervals(measures: "list[Measure]", drawn: list[Floats]) -> tuple[Floats, Floats]:
-    """Return the ends of the 95% bootstrap interval (percentiles) of the difference of each measure."""
+    """Return the ends of the 95% bootstrap interval (percentiles, `widened`) of the difference of each measure."""
     shifts = np.empty((len(drawn[0]), len(measures)))
     ratios = [n for n, m in enumerate(measures) if m.spread is None]
     if ratios:
@@ -288,8 +298,9 @@ def _intervals(measures: "list[Measure]", drawn: list[Floats]) -> tuple[Floats, 
     for n, m in enumerate(measures):
         if m.spread is not None:
             shifts[:, n] = m.spread.shift(m.share, drawn)
-    low, high = np.quantile(shifts, [0.025, 0.975], axis=0)
-    return low, high
+    low, middle, high = np.quantile(shifts, [0.025, 0.5, 0.975], axis=0)
+    wide = widened(min(times.shape[1] for times in drawn))
+    return middle + wide * (low - middle), middle + wide * (high - middle)
 
 
 def _counted(a: Profile, b: Profile, parts: Blocks) -> Iterator[Measure]:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kit.compare.permutation import MOST_BLOCKS, finest, halves, product
+from kit.compare.permutation import MOST_BLOCKS, finest, halves, product, widened
 from kit.compare.profile import Profile
 
 Floats = npt.NDArray[np.float64]
@@ -123,20 +123,9 @@ def _yardstick(
     for wide, split in splits:
         one = product(split, np.add.reduceat(table, np.arange(0, len(table), wide), axis=0))
         values = apart(one, whole - one)
-        found.append((float(np.quantile(values, 0.95)) * _few(len(split[0])), float(np.median(values))))
+        found.append((float(np.quantile(values, 0.95)) * widened(len(split[0])), float(np.median(values))))
     most, typical = max(found)
     return typical, most
-
-
-def _few(count: int) -> float:
-    """Return how much farther halves of a run would be than halves of `count` blocks of it tell: 1 for many.
-
-    >>> [round(_few(count), 2) for count in (5, 10, 250)]
-    [1.58, 1.22, 1.01]
-    """
-    from scipy.special import ndtri, stdtrit  # here, so that kit starts without it
-
-    return float(stdtrit(count - 1, 0.975) / ndtri(0.975) * math.sqrt(count / (count - 1))) if count > 1 else 1.0
 
 
 def _grams(a: Profile, b: Profile) -> Measured:
