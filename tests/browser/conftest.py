@@ -1,11 +1,12 @@
-"""One browser and one JupyterLab for all tests of a worker; each test has a page of its own.
+"""One browser and one JupyterLab for all tests of a worker; each test has a notebook and a kernel of its own.
 
     def test_it(lab_page):
         shown = lab_page(["import ipywidgets", "ipywidgets.Button(description='Go')"])
         shown.page.get_by_role("button", name="Go").click()
         assert shown.fact("1 + 1") == 2
 
-When a test ends, each page must be without an error and without a request to elsewhere.
+When a test ends, each page must be without an error and without a request to elsewhere. Notebooks of the same settings are
+opened one after the other in the same page of JupyterLab.
 Modules here say `pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]`.
 """
 
@@ -34,6 +35,8 @@ class Shared:
     def __init__(self) -> None:
         self._held: dict[str, Any] = {}
         self._ends = ExitStack()
+        self.idle: dict[Any, list[NotebookPage]] = {}
+        """Pages of JupyterLab without a notebook, by their settings."""
 
     def get(self, name: str, begin: Callable[[], AbstractContextManager[Any]]) -> Any:
         """Return what is held under the name; begin it where there is none."""
@@ -43,6 +46,7 @@ class Shared:
 
     def end(self) -> None:
         """End all of it, the latest first."""
+        self.idle.clear()
         self._held.clear()
         self._ends.close()
 
@@ -108,7 +112,7 @@ _numbers = itertools.count(1)
 
 def opener(browser: Browser, server: LabServer) -> Iterator[OpenNotebook]:
     """Yield the function that opens notebooks on a server; look through them and close them in the end."""
-    opened: list[NotebookPage] = []
+    opened: list[tuple[tuple[str, ...] | None, NotebookPage]] = []
 
     def open_notebook(
         cells: Sequence[str] | None = None,
@@ -126,18 +130,30 @@ def opener(browser: Browser, server: LabServer) -> Iterator[OpenNotebook]:
             name = name or f"notebook-{next(_numbers)}.ipynb"
             server.write(name, cells)
         assert name is not None
-        page = NotebookPage(browser, server, name, **options)
-        opened.append(page)
+        settings = (subshells, theme) if server.app == "lab" and not options else None
+        if shared.idle.get(settings):
+            page = shared.idle[settings].pop()
+            page.show(name)
+        else:
+            page = NotebookPage(browser, server, name, **options)
+        opened.append((settings, page))
         if run:
             page.run_all()
         return page
 
-    yield open_notebook
-    for page in opened:
-        page.shut_down()
     try:
-        for page in opened:
+        yield open_notebook
+        for _, page in opened:
+            page.shut_down()
+        for _, page in opened:
             page.check()
-    finally:
-        for page in opened:
+    except BaseException:
+        for _, page in opened:
             page.close()
+        raise
+    for settings, page in opened:
+        if settings is None:
+            page.close()
+        else:
+            page.put_away()
+            shared.idle.setdefault(settings, []).append(page)
