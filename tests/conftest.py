@@ -30,7 +30,7 @@ THOROUGH = bool(os.environ.get("KIT_THOROUGH"))
 FEWEST, QUICK_EXAMPLES = 3, 20
 SLOW = Path(__file__).parent / "slow.txt"
 """The tests that `make check` leaves out, without their parameters: those that took SLOW_S or longer when last noted."""
-SLOW_S = 0.1
+SLOW_S = 0.07
 
 hypothesis.settings.register_profile("kit", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("kit")

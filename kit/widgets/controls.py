@@ -158,6 +158,8 @@ class Controls:
             )
             for name, (text, tooltip) in said.items()
         }
+        fields = [field for field in vars(self).values() if isinstance(field, ipywidgets.DOMWidget)]
+        self.reader.beside = [*fields, *self.buttons.values()]
         self.play.observe(lambda change: used("play" if change["new"] else "pause"), "value")
         self.speed.observe(lambda _: used("speed"), "value")
         self.stop_at.observe(lambda _: used("break at"), "value")

@@ -8,6 +8,10 @@ the wrong trace. A click on a `FormButton` therefore lets a `FormReader` ask the
     front end   {"read": key, "fields": {"target": {"label": "writer"}, "lasts": {"value": "3s"}}}
 
 A choice goes by its label, not its place: the kernel may have other choices by then.
+
+A kernel with subshells hands what a control says to the subshell, and so past a busy cell, from when the kernel has last told that control
+something there; until then it waits for the cell. So when the reader has appeared, the controls `beside` it are told what they
+know already. (ipykernel 7.4, `BaseComm._reply_subshell_for`.)
 """
 
 import threading
@@ -39,6 +43,8 @@ class FormReader(anywidget.AnyWidget):
             fields={name: field.model_id for name, field in fields.items()},
             layout=ipywidgets.Layout(display="none"),
         )
+        self.beside: list[ipywidgets.DOMWidget] = []
+        """Controls that work past a busy cell once this has appeared on a page."""
         self._here = False
         self._numbers = count(1)
         self._open: dict[str, tuple[Then, threading.Timer]] = {}
@@ -63,6 +69,8 @@ class FormReader(anywidget.AnyWidget):
             return
         if content.get("here"):
             self._here = True
+            for control in self.beside:
+                control.send_state("tooltip")
         elif isinstance(content.get("read"), str):
             fields = content.get("fields")
             self._answered(content["read"], fields if isinstance(fields, dict) else {})

@@ -151,6 +151,7 @@ class Panel(ipywidgets.VBox, Verbs):  # type: ignore[misc]
             [tables, forms], layout=ipywidgets.Layout(display="flex", flex_flow="row wrap", align_items="flex-start")
         )
         body.layout.grid_gap = "0 24px"
+        own.reader.beside.append(self._copy)
         log = _titled("Control log", self._html["log"], "160px")
         shown = (self._html["counters"], self._html["state"], self._html["troubles"])
         return [style, lost, *shown[:2], go, halt, shown[2], self._slot, body, log, self._copy, self._code, own.reader]

@@ -162,6 +162,7 @@ class Playing(ipywidgets.VBox):  # type: ignore[misc]
             layout=ipywidgets.Layout(width="230px"),
         )
         self._loop = ipywidgets.Checkbox(value=bool(self.player.loop), description="Loop", indent=False)
+        self._reader.beside = [*self._buttons.values(), self._unit, self._rate, self._loop]
         self._state = ipywidgets.HTML()
         self._rate.observe(lambda change: self._post(lambda: self._set_rate(change["new"])), "value")
         self._loop.observe(lambda change: self._post(lambda: self._set_loop(change["new"])), "value")

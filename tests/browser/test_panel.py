@@ -48,14 +48,18 @@ def inject_and_play(shown: NotebookPage) -> None:
 def test_it_is_driven_by_clicks_and_keys_while_a_cell_is_busy(lab_page: OpenNotebook) -> None:
     shown = lab_page([MAKE])
     page = shown.page
-    # The first message of each control comes on the main thread, behind a busy cell; so each is used once before.
-    inject_and_play(shown)
-    page.get_by_role("button", name="Pause", exact=True).click()
-    page.get_by_role("button", name="Step", exact=True).click()
-    expect(page.get_by_text("‖ stepped")).to_be_visible()
+    shown.until("panel._controls.reader._here")  # the page has told the kernel that the panel is there
     execute = "code => { jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code}) }"
     page.evaluate(execute, BUSY)
     inject_and_play(shown)
+    page.get_by_role("button", name="Inject", exact=True).click()
+    page.wait_for_function("document.querySelector('.kit-log').innerText.split('crash(').length == 3")
+    page.get_by_role("button", name="Pause", exact=True).click()
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Step", exact=True).click()
+    expect(page.get_by_text("‖ stepped")).to_be_visible()
+    page.get_by_role("button", name="Play", exact=True).click()
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_visible()
     before = figure(page, "events")
     page.wait_for_timeout(600)
     assert figure(page, "events") > before  # beside the busy cell it goes on, and the view with it
