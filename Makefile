@@ -2,7 +2,7 @@
 #
 #   make lab         JupyterLab on notebooks/01-tour.ipynb
 #   make test        everything but what is marked long
-#   make check       the quick ones of them, in 60 to 80 seconds: no servers, kernels, other interpreters, browser, nor what takes 0.1 s
+#   make check       the quick ones of them, in under a minute: no servers, kernels, other interpreters, browser, nor what takes 0.07 s
 #   make test-long   what is marked long, and property tests with all their examples
 #   make lint        ruff and mypy
 #   make notebooks   run the notebooks and store their outputs
