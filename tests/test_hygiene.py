@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("sources")  # what is parsed once serves all
 ROOT = Path(__file__).resolve().parents[1]
 IGNORED = re.compile(r"(^|/)(\.git|\.venv[^/]*|[^/]*_cache|__pycache__|\.hypothesis|\.ipynb_checkpoints)/|^dist/")
 LOCK_FILES = {

@@ -71,6 +71,7 @@ def test_it_is_driven_by_clicks_and_keys_while_a_cell_is_busy(lab_page: OpenNote
     assert shown.fact(REPLAYED)
 
 
+@pytest.mark.long
 def test_without_subshells_it_goes_on_while_a_cell_is_busy_and_clicks_follow(lab_page: OpenNotebook) -> None:
     shown = lab_page([MAKE], subshells="disabled")
     page = shown.page
@@ -89,6 +90,7 @@ def test_without_subshells_it_goes_on_while_a_cell_is_busy_and_clicks_follow(lab
     assert shown.fact(REPLAYED)
 
 
+@pytest.mark.long
 def test_a_new_user_stops_a_trace_and_pastes_the_code_into_a_fresh_kernel(lab_page: OpenNotebook) -> None:
     shown = lab_page([MAKE])
     page = shown.page

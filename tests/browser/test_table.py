@@ -86,6 +86,7 @@ def test_what_is_done_in_the_browser_is_read_in_the_kernel(
     expect(grid).to_have_attribute("aria-rowcount", "1038")
 
 
+@pytest.mark.long
 def test_five_million_rows_from_end_to_end_by_keys(lab_page: Callable[..., NotebookPage]) -> None:
     shown = lab_page([BIG])
     page = shown.page
@@ -188,6 +189,7 @@ def test_a_file_of_html_holds_the_first_rows(watched: Watched, tmp_path: Path) -
     expect(page.get_by_text("The first 100 of 1,037 rows of signals.")).to_be_visible()
 
 
+@pytest.mark.long
 def test_text_from_captures_is_text_and_every_control_has_a_name(lab_page: Callable[..., NotebookPage]) -> None:
     cells = [
         f"import pyarrow as pa, kit\nfrom kit import widgets\nbad = {HOSTILE!r}\n"

@@ -26,7 +26,7 @@ def views(path: Path) -> list[dict[str, Any]]:
     return [output for output in outputs if "".join(output["data"].get("text/plain", "")).startswith(VIEWS)]
 
 
-@pytest.mark.parametrize("name", TUTORIALS + PANELS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SWEPT.get(name, ())) for name in TUTORIALS + PANELS])
 def test_html_of_a_tutorial_has_no_blank_view(browser: Browser, tmp_path: Path, name: str) -> None:
     stored = views(NOTEBOOKS / f"{name}.ipynb")
     assert stored, "the tutorial has views"

@@ -65,6 +65,7 @@ def test_a_click_on_a_node_selects_it_in_the_kernel_and_in_the_timeline(lab_page
     assert shown.fact("dag.selected") == [span]
 
 
+@pytest.mark.long
 def test_keys_walk_the_graph_search_it_and_fold_it(lab_page: Any) -> None:
     shown: NotebookPage = lab_page([LOAD, "dag = trace.view()\ndag"])
     page = shown.page
@@ -173,6 +174,7 @@ def test_the_browser_opens_what_is_chosen_and_writes_events_out(lab_page: Any) -
     assert [name for _, name in names if not name] == []
 
 
+@pytest.mark.long
 def test_a_view_says_that_its_kernel_is_gone(lab_page: Any) -> None:
     shown: NotebookPage = lab_page([LOAD, "trace.view()"])
     ready(shown.page, "dag")
@@ -183,6 +185,7 @@ def test_a_view_says_that_its_kernel_is_gone(lab_page: Any) -> None:
     shown.page.wait_for_timeout(1000)
 
 
+@pytest.mark.long
 def test_a_saved_notebook_shows_twins_without_a_kernel(lab_page: Any) -> None:
     shown: NotebookPage = lab_page([LOAD, "trace.view()", "trace.timeline()"])
     ready(shown.page, "timeline")
