@@ -153,7 +153,7 @@ class Comparison:
         return f"{a} and {b}: {verdict} (false discoveries held to {self.alpha:.0%})"
 
     def _distances(self) -> list[tuple[str, str, str, str]]:
-        rows = [("distance", "between them", "halves of the first (median, 95%)", "")]
+        rows = [("distance", "between them", "halves of the first (median, 95% widened)", "")]
         for d in self.distances:
             word = "within" if d.within else "beyond"
             unit = f" {d.unit}" if d.unit else ""

@@ -41,7 +41,7 @@ TIMES = (
 
 @dataclass(frozen=True)
 class Distance:
-    """`value` between two runs, `typical` and `most` (95%) between random halves of the first; `unit` is ms, or none."""
+    """`value` between two runs, `typical` (median) and `most` (95%, `widened`) between halves of the first; `unit` is ms, or none."""
 
     measure: str
     unit: str
@@ -51,7 +51,7 @@ class Distance:
 
     @property
     def within(self) -> bool:
-        """Whether it is no further than halves of the first run are from each other."""
+        """Whether it is no further than halves of the first run are from each other, as far as so many blocks can tell."""
         return self.value <= self.most
 
 
