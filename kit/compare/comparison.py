@@ -132,8 +132,8 @@ class Comparison:
         return Table(pa.Table.from_pylist(rows, schema=SCHEMA), name="differences")
 
     def yardstick(self) -> Table:
-        """Return the distances: `measure, unit, value, typical, most, within`."""
-        rows = [{**vars(d), "within": d.within} for d in self.distances]
+        """Return the distances: `measure, unit, value, typical, most, limit, within, beyond`."""
+        rows = [{**vars(d), "within": d.within, "beyond": d.beyond} for d in self.distances]
         return Table(pa.Table.from_pylist(rows), name="distances")
 
     def as_dict(self) -> dict[str, Any]:
@@ -153,11 +153,12 @@ class Comparison:
         return f"{a} and {b}: {verdict} (false discoveries held to {self.alpha:.0%})"
 
     def _distances(self) -> list[tuple[str, str, str, str]]:
-        rows = [("distance", "between them", "halves of the first (median, 95% widened)", "")]
+        rows = [("distance", "between them", "halves of the first (median, 95%, widened)", "")]
         for d in self.distances:
-            word = "within" if d.within else "beyond"
             unit = f" {d.unit}" if d.unit else ""
-            rows.append((d.measure, f"{d.value:.3g}{unit}", f"{d.typical:.3g}, {d.most:.3g}{unit}", word))
+            rows.append(
+                (d.measure, f"{d.value:.3g}{unit}", f"{d.typical:.3g}, {d.most:.3g}, {d.limit:.3g}{unit}", d.verdict)
+            )
         return rows
 
     def __repr__(self) -> str:
@@ -188,7 +189,8 @@ def compared(a: Profile, b: Profile, *, alpha: float = ALPHA, seed: int = 0) -> 
     place = {number: n for n, number in enumerate(bottoms)}
     under = np.array([place[id(m.bottom)] for m in measures])
     bottom = np.column_stack([np.concatenate(sides) for sides in bottoms.values()])
-    p, spread = p_values(top, bottom, under, parts.count[0], rng, PERMUTATIONS)
+    alone = np.array([[m.alone(side) for m in measures] for side in (0, 1)])
+    p, spread = p_values(top, bottom, under, parts.count[0], alone, rng, PERMUTATIONS)
     tested = np.array([m.tested for m in measures])
     q = np.ones(len(p))
     if tested.any():
@@ -247,9 +249,15 @@ class Measure:
     b: float
     top: tuple[Floats, Floats]
     bottom: tuple[Floats, Floats]
+    squares: tuple[float, float]
     tested: bool
     spread: "Spread | None" = None
     share: float = 0.0
+
+    def alone(self, side: int) -> float:
+        """Return the variance of the ratio of a run, if no two of the values depended on each other; `squares` are theirs, summed."""
+        count = max(float(self.bottom[side].sum()), 1e-9)
+        return max(self.squares[side] / count - (float(self.top[side].sum()) / count) ** 2, 0.0) / count
 
 
 @dataclass
@@ -313,8 +321,10 @@ def _counted(a: Profile, b: Profile, parts: Blocks) -> Iterator[Measure]:
     for (part, measure, key), mine, other in both(a, b):
         top = tuple(_per_block(side, n, parts) for n, side in enumerate((mine, other)))
         means = tuple(float(side.value.sum()) / len(of) for side, of in zip((mine, other), (a, b), strict=True))
+        squares = float(mine.value @ mine.value), float(other.value @ other.value)
         tested = len(mine.trace) + len(other.trace) >= LEAST and not _always(mine, other, a, b)
-        yield Measure(part, measure, key, labels.get(key, key), means[0], means[1], (top[0], top[1]), ones, tested)
+        label = labels.get(key, key)
+        yield Measure(part, measure, key, label, means[0], means[1], (top[0], top[1]), ones, squares, tested)
 
 
 def _per_block(side: Counted, n: int, parts: Blocks) -> Floats:
@@ -365,6 +375,7 @@ def _timed(a: Profile, b: Profile, parts: Blocks) -> Iterator[Measure]:
                 float(told[1][at]),
                 (top[0], top[1]),
                 below,
+                (float(top[0].sum()), float(top[1].sum())),
                 tested,
                 spread,
                 share,

@@ -13,7 +13,8 @@ The yardstick is the capture itself: how far its halves are apart, over random h
 large, so that they differ a little more by chance than whole runs do: who is within the yardstick is as near as can be told.
 How long a block has to be for what a measure depends on is not known, so that lengths up to that of the tests are tried, each twice
 the last, and the farthest halves count (blocking: Flyvbjerg and Petersen, J. Chem. Phys. 91, 1989): blocks that are too short hide
-what neighbours share. Of few blocks the halves are too alike, by as much as Student's t is wider than the normal distribution.
+what neighbours share. Halves of few blocks are too alike, by as much as Student's t is wider than the normal distribution: what is
+outside of the halves, but not by more than that, is left undecided.
 """
 
 import math
@@ -41,18 +42,30 @@ TIMES = (
 
 @dataclass(frozen=True)
 class Distance:
-    """`value` between two runs, `typical` (median) and `most` (95%, `widened`) between halves of the first; `unit` is ms, or none."""
+    """How far two runs are apart (`value`), and halves of the first: `typical` (median), `most` (95%), and `limit`, which is `most` as
+    wide as it may be for the few blocks it is known from (`widened`); `unit` is ms, or none."""
 
     measure: str
     unit: str
     value: float
     typical: float
     most: float
+    limit: float
 
     @property
     def within(self) -> bool:
-        """Whether it is no further than halves of the first run are from each other, as far as so many blocks can tell."""
+        """Whether the runs are no further apart than 95% of the halves of the first."""
         return self.value <= self.most
+
+    @property
+    def beyond(self) -> bool:
+        """Whether they are further apart than such halves, and by more than few blocks explain."""
+        return self.value > self.limit
+
+    @property
+    def verdict(self) -> str:
+        """`within`, `beyond`, or `too few to tell` between the two."""
+        return "within" if self.within else "beyond" if self.beyond else "too few to tell"
 
 
 def wasserstein(a: Floats, b: Floats) -> float:
@@ -116,16 +129,17 @@ def _lengths(count: int, most: int) -> list[tuple[int, int]]:
 
 def _yardstick(
     table: Floats, apart: Callable[[Floats, Floats], Floats], splits: list[tuple[int, Floats]]
-) -> tuple[float, float]:
-    """Return the median and the 95% quantile of the distance of halves, of the length of block whose halves are farthest."""
+) -> tuple[float, float, float]:
+    """Return the median and the 95% quantile of the distance of halves, of the length of block whose halves are farthest, and the
+    farthest quantile once it is widened."""
     whole = table.sum(axis=0)
     found = []
     for wide, split in splits:
         one = product(split, np.add.reduceat(table, np.arange(0, len(table), wide), axis=0))
         values = apart(one, whole - one)
-        found.append((float(np.quantile(values, 0.95)) * widened(len(split[0])), float(np.median(values))))
-    most, typical = max(found)
-    return typical, most
+        found.append((float(np.quantile(values, 0.95)), float(np.median(values)), widened(len(split[0]))))
+    most, typical, _ = max(found)
+    return typical, most, max(high * factor for high, _, factor in found)
 
 
 def _grams(a: Profile, b: Profile) -> Measured:

@@ -116,20 +116,27 @@ def product(rows: Floats, table: Floats) -> Floats:
 
 
 def p_values(
-    numerators: Floats, denominators: Floats, under: Ints, first: int, rng: np.random.Generator, rounds: int
+    numerators: Floats,
+    denominators: Floats,
+    under: Ints,
+    first: int,
+    alone: Floats,
+    rng: np.random.Generator,
+    rounds: int,
 ) -> tuple[Floats, Floats]:
     """Return the p-value of each difference of ratios, and its standard deviation were there none.
 
     Rows are blocks, the first `first` of them of one run. A statistic is the ratio of the sums of a column of `numerators` and of
     that of `denominators` which `under` names. Two-sided, with the observed order among the permutations (Phipson and
-    Smyth 2010), so never 0.
+    Smyth 2010), so never 0. Ten blocks have few orders: where none is more extreme than that observed, how far it is out is told
+    by Student's t of the same blocks (`_students`, with the variances `alone`).
     """
     count, wide = numerators.shape
     total = numerators.sum(axis=0), denominators.sum(axis=0)[under]
     observed = np.abs(
         _difference(numerators[:first].sum(axis=0), denominators[:first].sum(axis=0)[under], total[0], total[1])
     )
-    hits, square = np.zeros(wide), np.zeros(wide)
+    hits, square, farther = np.zeros(wide), np.zeros(wide), np.zeros(wide, bool)
     both = np.hstack([numerators, denominators]).astype(np.float32)
     side = np.zeros(count, np.float32)
     side[:first] = 1
@@ -139,9 +146,38 @@ def p_values(
         drawn = (rng.permuted(np.tile(side, (some, 1)), axis=1) @ both).astype(np.float64)
         found = _difference(drawn[:, :wide], drawn[:, wide:][:, under], total[0], total[1])
         hits += (np.abs(found) >= observed * (1 - 1e-5) - 1e-12).sum(axis=0)
+        farther |= (np.abs(found) > observed * (1 + 1e-4) + 1e-12).any(axis=0)
         square += (found**2).sum(axis=0)
         done += some
-    return (hits + 1) / (rounds + 1), np.sqrt(square / rounds)
+    p = (hits + 1) / (rounds + 1)
+    out = np.minimum(p, _students(numerators, denominators[:, under], first, alone))
+    return np.where(farther, p, out), np.sqrt(square / rounds)
+
+
+def _students(numerators: Floats, denominators: Floats, first: int, alone: Floats) -> Floats:
+    """Return the two-sided p-value of each difference of ratios by Student's t: variances of both runs (Welch), with the degrees of
+    freedom of the run of fewer blocks.
+
+    A variance of few blocks may be far too small, of rare events it may be 0: it counts as no less than that of `alone`, a row for
+    each run, which it would have if no two values depended on each other.
+    """
+    from scipy.special import stdtr  # here, so that kit starts without it
+
+    ratios, variances = [], []
+    for top, bottom, least in zip(np.split(numerators, [first]), np.split(denominators, [first]), alone, strict=True):
+        count, total = len(top), np.maximum(bottom.sum(axis=0), 1e-9)
+        ratio = top.sum(axis=0) / total
+        spread = ((top - ratio * bottom) ** 2).sum(axis=0) * count / max(count - 1, 1) / total**2
+        ratios.append(ratio)
+        variances.append(np.maximum(spread, least))
+    freedom = min(first, len(numerators) - first) - 1
+    if freedom < 1:
+        return np.ones(numerators.shape[1])
+    variance = variances[0] + variances[1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.where(variance > 0, np.abs(ratios[0] - ratios[1]) / np.sqrt(variance), 0.0)
+    found: Floats = 2 * stdtr(freedom, -t)
+    return found
 
 
 def _difference(top: Floats, bottom: Floats, all_top: Floats, all_bottom: Floats) -> Floats:

@@ -128,7 +128,7 @@ def test_p_values_of_exchangeable_blocks_are_uniform() -> None:
     found = []
     for _ in range(120):
         values = rng.exponential(size=(60, 1))
-        found.append(p_values(values, np.ones((60, 1)), np.zeros(1, np.int64), 30, rng, 99)[0][0])
+        found.append(p_values(values, np.ones((60, 1)), np.zeros(1, np.int64), 30, np.zeros((2, 1)), rng, 99)[0][0])
     for share in (0.05, 0.2, 0.5):
         assert np.mean(np.array(found) <= share) == pytest.approx(share, abs=3.5 * (share * (1 - share) / 120) ** 0.5)
 
@@ -139,7 +139,7 @@ def test_the_false_discovery_rate_is_held_where_some_do_differ() -> None:
     for _ in range(30):
         top = rng.normal(size=(80, 20))
         top[:40, :5] += 1.2
-        q = discoveries(p_values(top, np.ones((80, 1)), np.zeros(20, np.int64), 40, rng, 999)[0])
+        q = discoveries(p_values(top, np.ones((80, 1)), np.zeros(20, np.int64), 40, np.zeros((2, 20)), rng, 999)[0])
         wrong += int((q[5:] <= 0.1).sum())
         told += int((q <= 0.1).sum())
     # At most 10% in the mean: 75% of it, since 5 of 20 differ, and three standard deviations.
