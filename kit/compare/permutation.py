@@ -155,28 +155,28 @@ def p_values(
 
 
 def _students(numerators: Floats, denominators: Floats, first: int, alone: Floats) -> Floats:
-    """Return the two-sided p-value of each difference of ratios by Student's t: variances of both runs (Welch), with the degrees of
-    freedom of the run of fewer blocks.
+    """Return the two-sided p-value of each difference of ratios by Student's t, for two runs of unequal variance (Welch 1947).
 
     A variance of few blocks may be far too small, of rare events it may be 0: it counts as no less than that of `alone`, a row for
     each run, which it would have if no two values depended on each other.
     """
     from scipy.special import stdtr  # here, so that kit starts without it
 
-    ratios, variances = [], []
-    for top, bottom, least in zip(np.split(numerators, [first]), np.split(denominators, [first]), alone, strict=True):
+    apart, variance, fewer = np.zeros(numerators.shape[1]), np.zeros(numerators.shape[1]), np.zeros(numerators.shape[1])
+    for sign, top, bottom, least in zip(
+        (1, -1), np.split(numerators, [first]), np.split(denominators, [first]), alone, strict=True
+    ):
         count, total = len(top), np.maximum(bottom.sum(axis=0), 1e-9)
+        if count < 2:
+            return np.ones(numerators.shape[1])
         ratio = top.sum(axis=0) / total
-        spread = ((top - ratio * bottom) ** 2).sum(axis=0) * count / max(count - 1, 1) / total**2
-        ratios.append(ratio)
-        variances.append(np.maximum(spread, least))
-    freedom = min(first, len(numerators) - first) - 1
-    if freedom < 1:
-        return np.ones(numerators.shape[1])
-    variance = variances[0] + variances[1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.where(variance > 0, np.abs(ratios[0] - ratios[1]) / np.sqrt(variance), 0.0)
-    found: Floats = 2 * stdtr(freedom, -t)
+        mine = np.maximum(((top - ratio * bottom) ** 2).sum(axis=0) * count / (count - 1) / total**2, least)
+        apart += sign * ratio
+        variance += mine
+        fewer += mine**2 / (count - 1)
+    known = variance > 0
+    variance, fewer = np.where(known, variance, 1.0), np.where(known, fewer, 1.0)
+    found: Floats = 2 * stdtr(variance**2 / fewer, -np.where(known, np.abs(apart) / np.sqrt(variance), 0.0))
     return found
 
 

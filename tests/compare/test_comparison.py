@@ -133,6 +133,41 @@ def test_p_values_of_exchangeable_blocks_are_uniform() -> None:
         assert np.mean(np.array(found) <= share) == pytest.approx(share, abs=3.5 * (share * (1 - share) / 120) ** 0.5)
 
 
+def few_blocks(values: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the p-value of the difference of means of ten blocks, five of each run, and the variances were they independent."""
+    alone = values.reshape(2, 5, -1).var(axis=(1, 2)) / (5 * values.shape[1])
+    sums = values.sum(axis=1, keepdims=True)
+    rows = np.full((10, 1), float(values.shape[1]))
+    rng = np.random.default_rng(7)
+    return float(p_values(sums, rows, np.zeros(1, np.int64), 5, alone[:, None], rng, 999)[0][0]), alone
+
+
+def test_of_few_blocks_a_small_p_value_is_as_rare_as_it_says() -> None:
+    rng = np.random.default_rng(6)
+    found = np.array([few_blocks(rng.normal(size=(10, 1)))[0] for _ in range(3000)])
+    for share in (0.001, 0.01, 0.05):
+        assert np.mean(found <= share) <= share + 3 * (share * (1 - share) / len(found)) ** 0.5
+
+
+def test_of_few_blocks_one_run_far_from_the_other_is_told_more_surely_than_their_orders_can() -> None:
+    rng = np.random.default_rng(6)
+    values = rng.normal(size=(10, 1))
+    values[5:] += 10
+    assert few_blocks(values)[0] < 1e-4 < 2 / 252
+    # The runs overlap: other orders are farther apart, and they alone count.
+    values[0], values[9] = 10, 0
+    assert few_blocks(values)[0] > 0.01
+
+
+def test_five_events_beside_none_are_no_proof_however_evenly_they_fall() -> None:
+    events = np.zeros((10, 100))
+    events[5:, 0] = 1
+    p, alone = few_blocks(events)
+    assert alone[0] == 0 < alone[1]
+    # 2 / 252 orders are as extreme. Without `alone` the variance would be 0, and p too.
+    assert p == pytest.approx(2 / 252, rel=0.6)
+
+
 def test_the_false_discovery_rate_is_held_where_some_do_differ() -> None:
     rng = np.random.default_rng(9)
     wrong, told = 0, 0

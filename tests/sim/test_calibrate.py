@@ -299,6 +299,30 @@ def test_a_wrong_model_is_rejected(package: kit.Study) -> None:
     assert "cycle time" in [d.measure for d in found.distances if d.beyond]
 
 
+@pytest.mark.parametrize(
+    ("seeds", "rate", "seconds"),
+    [(2, 8, 40)] + [pytest.param(10, *of, marks=pytest.mark.long) for of in ((8, 60), (10, 60), (10, 120))],
+)
+def test_a_wrong_model_of_a_busy_capture_is_rejected(seeds: int, rate: float, seconds: float) -> None:
+    """Few blocks of traces are worth independent values there; workers that take 1.5 times as long are still too far out."""
+    told = 0
+    for seed in range(seeds):
+        run = truth(400 + seed, seconds, rate)
+        with kit.load(run) as study:
+            made = sim.calibrate(study)
+            slower = tuple(
+                replace(model, behaviour=replace(model.behaviour, service=model.behaviour.service.scaled(1.5)))
+                if model.id.startswith("worker")
+                else model
+                for model in made.models
+            )
+            wrong = replace(made, models=slower).run(seed=seed, until=seconds)
+            found = compare_runs(study, wrong, conformance=False)
+        assert "cycle time" in [d.measure for d in found.distances if d.beyond]
+        told += found.differs
+    assert told >= 0.8 * seeds
+
+
 def test_auctions_retries_questions_permissions_failing_tools_and_timeouts_are_recovered(tmp_path: Path) -> None:
     ns = sim.Namespace("lab", seed=5, heartbeat=0)
     for n in (1, 2, 3):
