@@ -69,7 +69,8 @@ clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find kit tests benchmarks notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
-# The stamp is written last, so an interrupted installation is taken up again.
+# The stamp is written last, so an interrupted installation is taken up again. The pip of an older Python takes twice as long as a new
+# one; to compile all modules takes as long again, and most are never imported: Python compiles those that are.
 $(VENV)/.ok-%: pyproject.toml
 	@test -x "$(PY)" || command -v "$(PYTHON)" >/dev/null || { \
 	  echo "There is no '$(PYTHON)' on this machine. Install Python 3.11 or newer, or name one:" \
@@ -85,5 +86,6 @@ $(VENV)/.ok-%: pyproject.toml
 	  echo "$(VENV) holds no working Python 3.11 or newer. Remove the folder and run" \
 	       "make $(MAKECMDGOALS) again." >&2; exit 1; }
 	@echo "Installing namespace-kit[$*] into $(VENV); the first time this takes a minute or two."
-	@"$(PY)" -m pip install --quiet --disable-pip-version-check -e '.[$*]'
+	@"$(PY)" -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@"$(PY)" -m pip install --quiet --disable-pip-version-check --no-compile -e '.[$*]'
 	@touch $@ $(if $(filter test,$*),$(VENV)/.ok-lab)
