@@ -177,7 +177,7 @@ def _students(numerators: Floats, denominators: Floats, first: int, alone: Float
     known = variance > 0
     variance, fewer = np.where(known, variance, 1.0), np.where(known, fewer, 1.0)
     found: Floats = 2 * stdtr(variance**2 / fewer, -np.where(known, np.abs(apart) / np.sqrt(variance), 0.0))
-    return found
+    return np.maximum(found, np.finfo(np.float64).tiny)
 
 
 def _difference(top: Floats, bottom: Floats, all_top: Floats, all_bottom: Floats) -> Floats:

@@ -159,6 +159,12 @@ def test_of_few_blocks_one_run_far_from_the_other_is_told_more_surely_than_their
     assert few_blocks(values)[0] > 0.01
 
 
+def test_no_p_value_is_0_however_far_two_runs_are_apart() -> None:
+    tops = np.r_[np.full((100, 1), 1e6), np.full((100, 1), 2e6)] + np.arange(200)[:, None] % 7
+    p = p_values(tops, np.ones((200, 1)), np.zeros(1, np.int64), 100, np.zeros((2, 1)), np.random.default_rng(1), 99)[0]
+    assert 0 < p[0] < 1e-300
+
+
 def test_five_events_beside_none_are_no_proof_however_evenly_they_fall() -> None:
     events = np.zeros((10, 100))
     events[5:, 0] = 1
