@@ -70,7 +70,7 @@ clean:
 	find kit tests benchmarks notebooks \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
 # The stamp is written last, so an interrupted installation is taken up again. The pip of an older Python takes twice as long as a new
-# one; to compile all modules takes as long again, and most are never imported: Python compiles those that are.
+# one, and to compile all modules takes as long again: Python compiles those that are imported.
 $(VENV)/.ok-%: pyproject.toml
 	@test -x "$(PY)" || command -v "$(PYTHON)" >/dev/null || { \
 	  echo "There is no '$(PYTHON)' on this machine. Install Python 3.11 or newer, or name one:" \

@@ -3,7 +3,6 @@
 import json
 import random
 from collections import Counter
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -18,6 +17,7 @@ from kit.compare import compare_runs
 from kit.errors import ArgumentError, NotFoundError
 from kit.sim.fit import choose
 from kit.sim.fit.queue import begun_at, served
+from kit.sim.what_if import altered
 
 SMALL = kit.datasets.path("cosmonapse-small")
 TRUTH = {
@@ -290,11 +290,8 @@ def test_simulations_of_models_are_within_the_halves_of_their_captures_as_often_
 
 def test_a_wrong_model_is_rejected(package: kit.Study) -> None:
     made = sim.calibrate(package)
-    slower = tuple(
-        replace(model, behaviour=replace(model.behaviour, service=model.behaviour.service.scaled(1.5)))
-        for model in made.models
-    )
-    found = compare_runs(package, replace(made, models=slower).run(seed=3, until=120), conformance=False)
+    slower = altered(made, service={model.id: 1.5 for model in made.models})
+    found = compare_runs(package, slower.run(seed=3, until=120), conformance=False)
     assert found.differs
     assert "cycle time" in [d.measure for d in found.distances if d.beyond]
 
@@ -309,15 +306,8 @@ def test_a_wrong_model_of_a_busy_capture_is_rejected(seeds: int, rate: float, se
     for seed in range(seeds):
         run = truth(400 + seed, seconds, rate)
         with kit.load(run) as study:
-            made = sim.calibrate(study)
-            slower = tuple(
-                replace(model, behaviour=replace(model.behaviour, service=model.behaviour.service.scaled(1.5)))
-                if model.id.startswith("worker")
-                else model
-                for model in made.models
-            )
-            wrong = replace(made, models=slower).run(seed=seed, until=seconds)
-            found = compare_runs(study, wrong, conformance=False)
+            slower = altered(sim.calibrate(study), service={"worker-1": 1.5, "worker-2": 1.5})
+            found = compare_runs(study, slower.run(seed=seed, until=seconds), conformance=False)
         assert "cycle time" in [d.measure for d in found.distances if d.beyond]
         told += found.differs
     assert told >= 0.8 * seeds

@@ -50,6 +50,15 @@ def test_how_the_package_works_is_read_from_its_bus() -> None:
     assert [d.measure for d in found.distances if not d.within] == []
 
 
+@pytest.mark.long
+def test_simulations_of_models_are_within_the_halves_of_captures_of_the_package() -> None:
+    for seed in range(10):
+        (lines,) = captured(50 + seed, [(5.0, 7.0, 8.0)[seed % 3]], 120)
+        study = kit.load(lines)
+        found = compare_runs(study, sim.calibrate(study).run(seed=seed, until=120), conformance=False)
+        assert [d.measure for d in found.distances if not d.within] == [], seed
+
+
 def test_another_load_is_predicted_better_than_by_no_change() -> None:
     _, off, same = predicted(1, 60, 6)
     assert off < same
