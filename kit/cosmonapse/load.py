@@ -19,7 +19,7 @@ from duckdb.func import ARROW
 from kit import schema
 from kit.cosmonapse import plain
 from kit.cosmonapse.examine import examine
-from kit.cosmonapse.repeats import repeats
+from kit.cosmonapse.suspect import suspect
 from kit.cosmonapse.wire import Level
 from kit.jsonline import Refusal
 
@@ -46,9 +46,9 @@ class Loading:
         place = ["BIGINT", "BIGINT", "VARCHAR"]
         with (
             self._function("doubtful", self._doubtful, place, side_effects=True) as doubtful,
-            self._function("repeats", repeats, ["VARCHAR"]) as repeated,
+            self._function("suspect", suspect, ["VARCHAR"]) as suspected,
         ):
-            statement = plain.statement(self.level, doubtful, None if self.unrepeated else repeated)
+            statement = plain.statement(self.level, doubtful, None if self.unrepeated else suspected)
             for batch in batches:
                 self._load_chunk(_until(chain([batch], batches), CHUNK_BYTES), batch.schema, statement)
                 self._append_examined()

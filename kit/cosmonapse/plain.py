@@ -6,8 +6,8 @@ for. So nothing is taken on trust. A line is taken where its columns, written ou
 them (`schema.REBUILT`), are the line to the byte: a space, a comma, an escape, another key or another type
 would be missing from that. Such a line is not stored a second time as text.
 
-Repeated keys inside payload and meta survive writing, so they are looked for by name (`UNREPEATED`) where there may
-be any (`repeats.py`), as are non-finite numbers by pattern. Lines in another spacing or key order are asked `general`
+Repeated keys inside payload and meta survive writing, so they are looked for by name (`UNREPEATED`) and non-finite
+numbers by pattern, both where there may be any (`suspect.py`). Lines in another spacing or key order are asked `general`
 questions instead.
 """
 
@@ -37,15 +37,15 @@ UNREPEATED = (
 )
 
 
-def statement(level: Level, doubtful: str, repeats: str | None) -> str:
+def statement(level: Level, doubtful: str, suspect: str | None) -> str:
     """Return the INSERT of the lines in `incoming_lines` that are plain; it takes the run and the source number.
 
     Lines in doubt go to the SQL function named `doubtful`, which takes line, offset and text and returns false. It
     must be declared volatile: then DuckDB cannot copy the tests into its scan, where each would parse the line anew.
-    `repeats` names the SQL function that says of a JSON text whether it may repeat a key (`repeats.py`); None where that is
-    known not to be.
+    `suspect` names the SQL function that says of a JSON text whether it may repeat a key or hold a number that is not
+    finite (`suspect.py`); None where no key is known to be repeated.
     """
-    always = " AND ".join([*_always(repeats), *_level(level)])
+    always = " AND ".join([*_always(suspect), *_level(level)])
     return f"""
 INSERT INTO signals BY NAME
 SELECT run, source_id, line, id, trace_id, parent_id, type, v,
@@ -93,32 +93,32 @@ def _general() -> Sequence[str]:
     )
 
 
-def _always(repeats: str | None) -> Sequence[str]:
-    types = "|".join(SignalType.__members__)
+def _always(suspect: str | None) -> Sequence[str]:
+    types = ", ".join(f"'{name}'" for name in SignalType.__members__)
     return (
         "(j.v = '1' OR starts_with(j.v, '1.'))",
         "starts_with(j.id, 'evt_')",
         "starts_with(j.trace_id, 'trc_')",
         "(j.parent_id IS NULL OR starts_with(j.parent_id, 'evt_'))",
         # Not IN: DuckDB 2.0 makes a hash join of a long list, and carries each line through it.
-        f"regexp_full_match(j.type, '{types}')",
+        f"try_cast(j.type AS ENUM({types})) IS NOT NULL",
         f"regexp_full_match(j.ts, '{STAMP}')",
         "stamp IS NOT NULL",
         DEPTH,
         DIGITS,
         "starts_with(payload, '{')",
         "starts_with(meta, '{')",
-        f"NOT regexp_matches(payload, '{NONFINITE}')",
-        f"(meta = '{{}}' OR NOT regexp_matches(meta, '{NONFINITE}'))",
-        *(() if repeats is None else _unrepeated(repeats)),
+        _sound("payload", suspect),
+        f"CASE WHEN meta = '{{}}' THEN true ELSE {_sound('meta', suspect)} END",
     )
 
 
-def _unrepeated(repeats: str) -> Sequence[str]:
-    return (
-        f"CASE WHEN {repeats}(payload) THEN {UNREPEATED.format(json='payload')} ELSE true END",
-        f"CASE WHEN meta = '{{}}' THEN true WHEN {repeats}(meta) THEN {UNREPEATED.format(json='meta')} ELSE true END",
-    )
+def _sound(json: str, suspect: str | None) -> str:
+    """Return the test that a JSON text repeats no key and has finite numbers only."""
+    finite = f"NOT regexp_matches({json}, '{NONFINITE}')"
+    if suspect is None:
+        return finite
+    return f"CASE WHEN {suspect}({json}) THEN {finite} AND {UNREPEATED.format(json=json)} ELSE true END"
 
 
 def _level(level: Level) -> Sequence[str]:
