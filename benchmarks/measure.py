@@ -2,8 +2,9 @@
 
     python benchmarks/measure.py benchmarks.peers.msgspec_loop:load '["benchmarks/data/signals-1M.jsonl"]'
 
-A case is a function of a module with JSON arguments. Only the function is timed: imports come before, and so
-does `prepare`, a second function whose result becomes the function's only argument.
+A case is a function of a module with JSON arguments. Only the function is timed: imports come before, that of pandas among
+them, which pyarrow would import for its first array, and so does `prepare`, a second function whose result becomes the
+function's only argument.
 """
 
 import hashlib
@@ -161,6 +162,7 @@ def _child() -> None:
     """Runs the case on stdin and prints what `Run` holds."""
     order = json.load(sys.stdin)
     function, args = _named(order["function"]), order["args"]
+    importlib.import_module("pandas")
     if order["prepare"]:
         args = [_named(order["prepare"])(*args)]
     with PeakMemory() as memory:

@@ -7,13 +7,13 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import compute
 
-import kit
 from benchmarks import sensor_logs
 from benchmarks.measure import Case, Summary
 from benchmarks.peers import pose_lookup
 from kit.auki.load import scan, table
 from kit.auki.segment import index, segment_paths
 from kit.auki.track import track
+from kit.notebook.study import Study
 
 HERE = "benchmarks.sensors"
 PEERS = "benchmarks.peers"
@@ -52,7 +52,7 @@ def load_images(folder: str) -> dict[str, Any]:
 
 def load_recording(folder: str) -> dict[str, Any]:
     """Load a recording into a study; return the number of rows."""
-    with kit.open() as study:
+    with Study() as study:
         return {"rows": study.load(folder).rows}
 
 
