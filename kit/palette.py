@@ -150,6 +150,9 @@ STATUSES: dict[str, Look] = {
 }
 """Look of each status of a trace or a span."""
 
+ALARMS: dict[str, Look] = {"ERROR": STATUSES["failed"]}
+"""Look of each type of signal that must not be taken for the others of its group: in that of `ERROR` is `FINAL`."""
+
 PRESENCE: dict[str, Look] = {
     "registered": Look(BLUE, "o", "", ()),
     "ok": Look(GREEN, "o", "", ()),
@@ -220,16 +223,19 @@ def colour_of(type: str | None) -> str:
 
 
 def mark_of(type: str | None) -> str:
-    """Return what a node of a DAG is marked as, a key of `MARKS`: its act for a record, else the group of its type.
+    """Return what an event is marked as, a key of `MARKS`: its act for a record, else the group of its type.
 
-    >>> mark_of("KNOW"), mark_of("TASK")
-    ('KNOW', 'lifecycle')
+    A type that stands out from its group is marked as itself.
+
+    >>> mark_of("KNOW"), mark_of("TASK"), mark_of("ERROR")
+    ('KNOW', 'lifecycle', 'ERROR')
     """
-    return type if type is not None and type in ACTS else group_of(type)
+    return type if type is not None and (type in ACTS or type in ALARMS) else group_of(type)
 
 
 MARKS: dict[str, tuple[str, str]] = {
     **{group: (colour, MARKERS[group]) for group, colour in GROUPS.items()},
+    **{type: (look.colour, look.marker) for type, look in ALARMS.items()},
     **{act: (look.colour, look.marker) for act, look in ACTS.items()},
 }
 """Colour and marker of everything that a node can be marked as, in the order of legends."""

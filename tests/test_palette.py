@@ -98,6 +98,16 @@ def test_nothing_depends_on_colour_alone() -> None:
     assert len(set(palette.DASHES.values())) == len(palette.DASHES)
 
 
+def test_an_error_is_not_taken_for_what_ends_well() -> None:
+    error, final = (palette.MARKS[palette.mark_of(name)] for name in ("ERROR", "FINAL"))
+    assert error == (palette.STATUSES["failed"].colour, palette.STATUSES["failed"].marker)
+    assert error[1] != final[1]
+    for sight in SIGHT:
+        assert difference(error[0], final[0], sight) >= 8.9
+    signals = [palette.MARKS[name] for name in (*palette.GROUPS, *palette.ALARMS)]
+    assert len(set(signals)) == len(signals)
+
+
 def test_every_type_has_the_group_of_the_protocol() -> None:
     assert len(palette.TYPES) == 32
     assert set(palette.TYPES.values()) == set(palette.GROUPS) - {"unknown"}

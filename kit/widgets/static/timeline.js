@@ -100,7 +100,7 @@ export function render({ model, el }) {
   }
 
   function lookOf(kind) {
-    const found = looks.kinds[kind] ?? looks.marks[looks.groups[kind]] ?? looks.marks[kind] ?? series(kind) ?? looks.kinds.unknown;
+    const found = looks.kinds[kind] ?? looks.marks[kind] ?? looks.marks[looks.groups[kind]] ?? series(kind) ?? looks.kinds.unknown;
     return { colour: view.theme().colour(found[0]), raw: found[0], marker: found[1] };
   }
   const given = new Map();
