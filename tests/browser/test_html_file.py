@@ -5,12 +5,13 @@ from typing import Any
 
 import chromium
 import networkx as nx
+import pyarrow as pa
 import pytest
 from browser.test_views import COLOURS, VIEW, click
 from chromium import Watched
 
 import kit
-from kit.widgets import DAG, Content, Page
+from kit.widgets import DAG, Content, Page, Timeline
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 HOSTILE = [
@@ -110,6 +111,16 @@ def test_the_policy_of_the_page_stops_other_scripts_and_requests(watched: Watche
     assert len(watched.errors) == 2, "the browser tells what it refused"
     watched.errors.clear()
     watched.foreign.clear()
+
+
+def test_a_timeline_tells_an_error_from_what_ends_well(watched: Watched, tmp_path: Path) -> None:
+    kinds = ["TASK", "FINAL", "ERROR", "STOP"]
+    view = Timeline(pa.table({"lane": ["a"] * 4, "start": [0.0, 10.0, 20.0, 30.0], "kind": kinds}))
+    page = opened(watched, Page("ends", [view]).write(tmp_path / "ends.html"))
+    page.wait_for_function(f"{VIEW.format('timeline')}.ready()")
+    legend = page.locator(".kit-timeline .kit-legend span")
+    assert legend.all_inner_texts() == ["ERROR", "FINAL, TASK", "STOP"]
+    view.close()
 
 
 def test_fifty_thousand_nodes_are_drawn_hit_and_zoomed(watched: Watched, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from widgets.headless import asked, recorded, update
 
 import kit
+from kit import palette
 from kit.errors import ArgumentError, ViewClosedError
 from kit.plot import drawn, lanes
 from kit.widgets import Timeline
@@ -153,3 +154,13 @@ def test_the_picture_of_lanes_has_a_bar_or_a_point_for_each_row() -> None:
     assert view.twin()["image/png"]
     view.close()
     assert drawn(lanes(rows(("a", 1.0)).slice(0, 0), []))["empty"] == "No events to draw."
+
+
+def test_the_picture_of_lanes_tells_an_error_from_what_ends_well() -> None:
+    view = Timeline(rows(("a", 0.0, None, "TASK"), ("a", 5.0, None, "FINAL"), ("a", 7.0, None, "ERROR")))
+    picture = lanes(view.window(0, 100), view.lanes)
+    looks = {line.get_gid(): (line.get_color(), line.get_marker()) for line in picture.axes[0].lines}
+    failed = palette.STATUSES["failed"]
+    assert looks["points:ERROR"] == (failed.colour, failed.marker)
+    assert looks["points:FINAL"] == looks["points:TASK"] == palette.MARKS["lifecycle"]
+    view.close()
