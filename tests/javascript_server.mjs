@@ -4,7 +4,35 @@ import { createInterface } from "node:readline";
 const module = await import(process.argv[2]);
 const base64 = (bytes) => Buffer.from(bytes).toString("base64");
 
+// A dropdown as a page has it: the person picks, the kernel sends what can be chosen and what is.
+class Dropdown {
+  state = { _options_labels: [], index: null };
+  saved = [];
+  listeners = [];
+  get(name) { return this.state[name]; }
+  on(event, listener) { this.listeners.push([event, listener]); return this; }
+  off(event, listener) { this.listeners = this.listeners.filter(([e, l]) => e !== event || l !== listener); return this; }
+  set(name, value, options = {}) {
+    if (this.state[name] === value) return;
+    this.state[name] = value;
+    for (const [event, listener] of this.listeners) if (event === `change:${name}`) listener(this, value, options);
+  }
+  save_changes() { this.saved.push(this.state.index); }
+  pick(index) { this.set("index", index, { updated_view: this }); }
+  choices(labels) { this.set("_options_labels", labels); }
+  choose(index) { this.set("index", index); }
+  later(ms) { const now = Date.now; Date.now = () => now() + ms; }
+}
+
 const ops = {
+  held: (steps) => {
+    const field = new Dropdown();
+    const { stands, end } = module.held(field);
+    for (const [what, value] of steps) field[what](value);
+    const told = { ...stands(), index: field.get("index"), saved: field.saved };
+    end();
+    return { ...told, left: field.listeners.length };
+  },
   names: () => Object.keys(module).sort(),
   call: (name, ...args) => module[name](...args),
   members: (name) => (module[name] instanceof Set ? [...module[name]] : module[name]),
