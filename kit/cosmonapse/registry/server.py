@@ -67,8 +67,8 @@ class Server:
     async def fetch(self, sql: str, *values: object) -> list[Any]:
         """Run one statement on a connection of the pool and return its rows.
 
-        A lost connection is replaced and the statement run again, once: what a registry writes is the same
-        when it is written twice.
+        Where a connection is lost, all of the pool are replaced, since the idle ones were likely lost with it, and the
+        statement is run again, once: what a registry writes is the same when it is written twice.
         """
         if not self.is_here:
             raise RegistryError(
@@ -80,6 +80,7 @@ class Server:
             except LOST as error:
                 if self._closed or isinstance(error, TimeoutError):
                     raise
+                await self._pool.expire_connections()
                 rows = await self._pool.fetch(sql, *values)
             return rows
         except Exception as error:

@@ -3,11 +3,13 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from asynchronous import in_loop
@@ -205,6 +207,48 @@ async def test_a_connection_that_was_cut_is_replaced(dsn: str) -> None:
     await execute(dsn, KILL)
     assert await store.list() == [NeuronRecord("a", status="ok", last_heartbeat=T0, registered_at=T0)]
     await store.close()
+
+
+SOCKET = ".s.PGSQL.5432"
+
+
+@asynccontextmanager
+async def never_hanging_up(dsn: str) -> AsyncIterator[str]:
+    """The address of a go-between that passes on what the server says, but not that it closed the connection."""
+    folder = parse_qs(urlsplit(dsn).query)["host"][0]
+    ends: list[asyncio.StreamWriter] = []
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ends.append(writer)
+        while part := await reader.read(1 << 16):
+            writer.write(part)
+
+    async def between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_unix_connection(f"{folder}/{SOCKET}")
+        await asyncio.gather(pass_on(reader, to_server), pass_on(from_server, writer), return_exceptions=True)
+
+    with tempfile.TemporaryDirectory(dir=Path(folder).parent) as door:
+        server = await asyncio.start_unix_server(between, f"{door}/{SOCKET}")
+        try:
+            yield dsn.replace(folder, door)
+        finally:
+            server.close()
+            for end in ends:
+                end.close()
+
+
+@pytest.mark.servers
+@in_loop
+async def test_connections_that_were_cut_all_at_once_are_replaced_all_at_once(dsn: str) -> None:
+    async with never_hanging_up(dsn) as through:
+        store = PostgresRegistryStore(dsn=through, min_size=3)
+        await store.connect()
+        await store.upsert(NeuronRecord("a", registered_at=T0))
+        await execute(dsn, KILL)
+        await asyncio.sleep(0.05)
+        found = await store.list()
+        await store.close()
+    assert found == [NeuronRecord("a", registered_at=T0)]
 
 
 @pytest.mark.servers
