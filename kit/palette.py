@@ -213,15 +213,6 @@ def group_of(type: str | None) -> str:
     return TYPES.get(type or "", "unknown")
 
 
-def colour_of(type: str | None) -> str:
-    """Return the colour of a signal type as `#RRGGBB`.
-
-    >>> colour_of("TASK") == colour_of("FINAL") == GROUPS["lifecycle"]
-    True
-    """
-    return GROUPS[group_of(type)]
-
-
 def mark_of(type: str | None) -> str:
     """Return what an event is marked as, a key of `MARKS`: its act for a record, else the group of its type.
 
@@ -233,12 +224,12 @@ def mark_of(type: str | None) -> str:
     return type if type is not None and (type in ACTS or type in ALARMS) else group_of(type)
 
 
-MARKS: dict[str, tuple[str, str]] = {
-    **{group: (colour, MARKERS[group]) for group, colour in GROUPS.items()},
-    **{type: (look.colour, look.marker) for type, look in ALARMS.items()},
-    **{act: (look.colour, look.marker) for act, look in ACTS.items()},
+MARKS: dict[str, Look] = {
+    **{group: Look(colour, MARKERS[group], HATCHES[group], ()) for group, colour in GROUPS.items()},
+    **ALARMS,
+    **ACTS,
 }
-"""Colour and marker of everything that a node can be marked as, in the order of legends."""
+"""Look of everything that an event can be marked as, in the order in which they are stacked and listed."""
 
 
 def look_of(looks: dict[str, Look], name: str | None) -> Look:

@@ -100,19 +100,19 @@ def test_nothing_depends_on_colour_alone() -> None:
 
 def test_an_error_is_not_taken_for_what_ends_well() -> None:
     error, final = (palette.MARKS[palette.mark_of(name)] for name in ("ERROR", "FINAL"))
-    assert error == (palette.STATUSES["failed"].colour, palette.STATUSES["failed"].marker)
-    assert error[1] != final[1]
+    assert error == palette.STATUSES["failed"]
+    assert error.marker != final.marker
     for sight in SIGHT:
-        assert difference(error[0], final[0], sight) >= 8.9
+        assert difference(error.colour, final.colour, sight) >= 8.9
     signals = [palette.MARKS[name] for name in (*palette.GROUPS, *palette.ALARMS)]
-    assert len(set(signals)) == len(signals)
+    for channel in ("marker", "hatch"):
+        assert len({(look.colour, getattr(look, channel)) for look in signals}) == len(signals)
 
 
 def test_every_type_has_the_group_of_the_protocol() -> None:
     assert len(palette.TYPES) == 32
     assert set(palette.TYPES.values()) == set(palette.GROUPS) - {"unknown"}
     assert palette.group_of("NO_SUCH_TYPE") == palette.group_of(None) == "unknown"
-    assert palette.colour_of("RECALL") == palette.GROUPS["engram"]
     assert palette.look_of(palette.KINDS, "no such kind") == palette.KINDS["unknown"]
 
 

@@ -111,14 +111,14 @@ def _on_path(a: Hashable, b: Hashable, path: frozenset[Hashable]) -> bool:
 def _box(node: Hashable, data: dict[str, Any], path: frozenset[Hashable], marked: frozenset[Hashable]) -> Box:
     label, neuron = data.get("label"), data.get("neuron")
     look = palette.look_of(palette.FINDINGS, label)
-    colour, marker = palette.MARKS[palette.mark_of(data.get("type"))]
+    mark = palette.MARKS[palette.mark_of(data.get("type"))]
     ending = short_id(str(node))[-5:]
     return Box(
         key=str(node),
         text=_text(data),
         note=f"{short(short_actor(str(neuron)), 18)} {ending}" if neuron else ending,
-        marker=marker,
-        colour=colour,
+        marker=mark.marker,
+        colour=mark.colour,
         dash=look.dash if label in NOTABLE else (),
         edge_colour=look.colour if label in NOTABLE else None,
         thick=node in path,
@@ -162,7 +162,7 @@ def _keys(graph: "nx.DiGraph[Any]", path: frozenset[Hashable], marked: frozenset
     labels = {label for _, label in graph.nodes(data="label")} & NOTABLE
     whys = Counter(str(why or "parent") for *_, why in graph.edges(data="why"))
     keys = []
-    for mark, (colour, marker) in palette.MARKS.items():
+    for mark, (colour, marker, *_) in palette.MARKS.items():
         if marks[mark]:
             name = f"{mark} ({marks[mark]:,})"
             key = dot(colour, marker, name)
@@ -209,7 +209,7 @@ def _dots(
     _draw_lines(picture, graph, at, edges, path, size)
     types = [kind for _, kind in graph.nodes(data="type")]
     marks = np.array([palette.mark_of(kind) for kind in types])
-    for mark, (colour, marker) in palette.MARKS.items():
+    for mark, (colour, marker, *_) in palette.MARKS.items():
         chosen = at[marks == mark]
         if len(chosen):
             axes.scatter(

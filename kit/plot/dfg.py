@@ -37,7 +37,8 @@ def dfg(source: "nx.DiGraph[Any] | Any", *, title: str | None = None, width: flo
     """Return the directly-follows graph: boxes for steps, edges with counts, wide where they are frequent.
 
     `source` is a networkx.DiGraph with the edge attribute `count`, or a table `from, to, count` (rows that
-    name the same pair are added). Signal types have the colours of their group. Beyond 40 steps, or where the
+    name the same pair are added). Signal types have the colours of their group, an
+    ERROR that of what failed; acts of records have their own. Beyond 40 steps, or where the
     boxes do not fit the width, the rarest edges are left out until they do, which the title tells. Raises
     ArgumentError where a column is missing.
     """
@@ -91,7 +92,7 @@ def _marks(names: list[Hashable], counts: dict[tuple[Hashable, Hashable], int]) 
             key=str(name),
             text="-" if name is None else str(name),
             note="",
-            colour=palette.colour_of(str(name)),
+            colour=palette.MARKS[palette.mark_of(str(name))].colour,
         )
         for name in names
     ]
@@ -110,17 +111,17 @@ def _marks(names: list[Hashable], counts: dict[tuple[Hashable, Hashable], int]) 
 
 
 def _keys(names: list[Hashable], counts: list[int]) -> list[Key]:
-    groups = {palette.group_of(str(name)) for name in names}
+    marks = {palette.mark_of(str(name)) for name in names}
     keys = [
         swatch(
-            palette.tint(colour, 0.16),
+            palette.tint(look.colour, 0.16),
             "",
-            "other" if group == "unknown" else group,
-            edgecolor=colour,
+            "other" if mark == "unknown" else mark,
+            edgecolor=look.colour,
             linewidth=1,
         )
-        for group, colour in palette.GROUPS.items()
-        if group in groups
+        for mark, look in palette.MARKS.items()
+        if mark in marks
     ]
     keys.append(stroke(palette.MUTED, (), f"most frequent ({max(counts):,})", width=THICK))
     if min(counts) < max(counts):

@@ -40,7 +40,7 @@ def drawn(figure: Figure) -> Drawn:
       in which the path meets them.
     - lanes: `lanes` from the top, `bars` and `points` {kind: count}.
     - latency: `curves` {name: values in ms}, `marks` {name: (p50, p90, p99)}.
-    - rates: `counts` {group: total}, `order` of the stack from below, `buckets` [(start in seconds, total)].
+    - rates: `counts` {mark: total}, `order` of the stack from below, `buckets` [(start in seconds, total)].
     - registry: `lanes`, `intervals` [(lane, status, from, to or None)], `silences`
       [(lane, from, to)], in seconds.
     - logs: `clocks` {clock: lanes}, `covers` {lane: [(start, end)]} with equal ends for a single entry, `damage`

@@ -59,7 +59,7 @@ def lanes(
     # A logical clock counts and has no unit; it comes as if its ticks were seconds.
     unit = Unit("ticks", 1e6) if axis == LOGICAL else unit_of(max(last - first, 2001))
     looks = _looks(columns["kind"])
-    keys: list[Key] = [dot(look[0], look[1], kind) for kind, look in list(looks.items())[:MOST_KEYS]]
+    keys: list[Key] = [dot(look.colour, look.marker, kind) for kind, look in list(looks.items())[:MOST_KEYS]]
     head = 0.42 + legend_height(keys, width)
     lane = min(LANE, (TALLEST - head - FOOT) / len(names))
     labels = short_names(names, 26)
@@ -74,7 +74,7 @@ def lanes(
         axes.text(-0.008, number + 0.5, labels[name], transform=axes.get_yaxis_transform(), gid="lane-name", fontsize=TEXT,
                   fontfamily=FONT, color=palette.INK, parse_math=False, ha="right", va="center", clip_on=False)  # fmt: skip
     most = max((count for count in columns["count"] if count is not None), default=1)
-    for kind, (colour, marker) in looks.items():
+    for kind, (colour, marker, *_) in looks.items():
         here = [row for row in range(rows) if str(columns["kind"][row] or "unknown") == kind]
         bars, points = [], []
         for row in here:
@@ -105,16 +105,15 @@ def lanes(
     return picture
 
 
-def _looks(kinds: Sequence[Any]) -> dict[str, tuple[str, str]]:
-    """Return colour and marker of each kind, in the order of their names."""
-    found: dict[str, tuple[str, str]] = {}
+def _looks(kinds: Sequence[Any]) -> dict[str, palette.Look]:
+    """Return the look of each kind, in the order of their names."""
+    found: dict[str, palette.Look] = {}
     others = iter([*palette.SERIES] * 8)
     for kind in sorted({str(kind or "unknown") for kind in kinds}):
         if kind in palette.KINDS:
-            found[kind] = palette.KINDS[kind].colour, palette.KINDS[kind].marker
+            found[kind] = palette.KINDS[kind]
         elif kind in palette.TYPES or kind in palette.MARKS:
             found[kind] = palette.MARKS[kind if kind in palette.MARKS else palette.mark_of(kind)]
         else:
-            look = next(others, palette.KINDS["unknown"])
-            found[kind] = look.colour, look.marker
+            found[kind] = next(others, palette.KINDS["unknown"])
     return found

@@ -1,4 +1,4 @@
-"""Signals over time, stacked by group of types."""
+"""Signals over time, stacked by group of types, errors at the bottom."""
 
 from collections import Counter
 from typing import Any
@@ -30,7 +30,7 @@ HEIGHT = 2.6
 
 
 def rates(table: Any, *, title: str | None = None, width: float = WIDTH) -> Picture:
-    """Return signals per stretch of time, stacked by the group of their type.
+    """Return signals per stretch of time, stacked by the group of their type, an ERROR by itself at the bottom.
 
     `table` has columns `bucket` (start of the stretch, UTC), `type` and `signals` (or `count`). A bar is as
     wide as the least distance of two buckets. Buckets without a time are left out. Raises ArgumentError where
@@ -41,38 +41,41 @@ def rates(table: Any, *, title: str | None = None, width: float = WIDTH) -> Pict
     counts: Counter[tuple[str, int]] = Counter()
     for bucket, kind, number in rows:
         if bucket is not None and number:
-            counts[palette.group_of(kind), bucket] += number
+            counts[palette.mark_of(kind), bucket] += number
     if not counts:
         return empty("rates", title or "Signals over time", "No signals with a time to draw.", width)
     buckets = sorted({bucket for _, bucket in counts})
     step = int(np.diff(buckets).min()) if len(buckets) > 1 else 1_000_000
     unit = unit_of(max(buckets[-1] - buckets[0], step * 40, 2001))
     x = (np.array(buckets, dtype=np.int64) - buckets[0]) / unit.us
-    groups = [group for group in palette.GROUPS if any((group, bucket) in counts for bucket in buckets)]
-    totals = {group: sum(counts[group, bucket] for bucket in buckets) for group in groups}
-    keys = [_key(group, totals[group]) for group in groups]
+    there = {mark for mark, _ in counts}
+    # From the base line errors can be read off, and the red of control signals is not beside theirs.
+    marks = [mark for mark in dict.fromkeys([*palette.ALARMS, *palette.MARKS]) if mark in there]
+    totals = {mark: sum(counts[mark, bucket] for bucket in buckets) for mark in marks}
+    keys = [_key(mark, totals[mark]) for mark in marks]
     head = 0.42 + legend_height(keys, width)
     picture = figure("rates", width, HEIGHT + head + 0.55)
     axes = panel(picture, 0.7, 0.55, MARGIN + 0.1, head)
     base = np.zeros(len(buckets))
     wide = step / unit.us
     thin = len(buckets) * 1.0 > width * 25
-    for group in groups:
-        height = np.array([counts[group, bucket] for bucket in buckets], dtype=np.float64)
+    for mark in marks:
+        look = palette.MARKS[mark]
+        height = np.array([counts[mark, bucket] for bucket in buckets], dtype=np.float64)
         bars = axes.bar(
             x,
             height,
             wide,
             bottom=base,
             align="edge",
-            facecolor=palette.tint(palette.GROUPS[group], 0.85),
-            hatch="" if thin else palette.HATCHES[group],
+            facecolor=palette.tint(look.colour, 0.85),
+            hatch="" if thin else look.hatch,
             hatchcolor=palette.PAPER,
             edgecolor=palette.PAPER,
             linewidth=0 if thin else 0.3,
         )
         for bar in bars:
-            bar.set_gid(f"rate:{group}")
+            bar.set_gid(f"rate:{mark}")
         base += height
     axes.set(xlim=(0, float(x[-1]) + wide), ylim=(0, float(base.max()) * 1.05))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
@@ -83,9 +86,9 @@ def rates(table: Any, *, title: str | None = None, width: float = WIDTH) -> Pict
     return picture
 
 
-def _key(group: str, total: int) -> Any:
-    colour = palette.tint(palette.GROUPS[group], 0.85)
-    return swatch(colour, palette.HATCHES[group], f"{group} ({total:,})", hatchcolor=palette.PAPER)
+def _key(mark: str, total: int) -> Any:
+    look = palette.MARKS[mark]
+    return swatch(palette.tint(look.colour, 0.85), look.hatch, f"{mark} ({total:,})", hatchcolor=palette.PAPER)
 
 
 def _length(us: int) -> str:

@@ -48,7 +48,7 @@ TEXT_LIMIT = 300
 """Longest error text that a front end is told."""
 
 LOOKS: dict[str, Any] = {
-    "marks": {name: [colour, marker] for name, (colour, marker) in palette.MARKS.items()},
+    "marks": {name: [look.colour, look.marker] for name, look in palette.MARKS.items()},
     "kinds": {name: [look.colour, look.marker] for name, look in palette.KINDS.items()},
     "findings": {name: [look.colour, look.marker, list(look.dash)] for name, look in palette.FINDINGS.items()},
     "statuses": {name: [look.colour, look.marker] for name, look in palette.STATUSES.items()},

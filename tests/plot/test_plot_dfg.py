@@ -5,7 +5,9 @@ from itertools import pairwise
 import networkx as nx
 import pyarrow as pa
 import pytest
+from matplotlib.colors import to_hex
 
+from kit import palette
 from kit.errors import ArgumentError
 from kit.plot import dfg, drawn
 
@@ -49,6 +51,19 @@ def test_an_edge_that_is_dropped_and_a_count_that_is_changed_are_seen() -> None:
     figure = dfg(table(COUNTS))
     next(patch for patch in figure.axes[0].patches if patch.get_gid() == "edge:0").remove()
     assert drawn(figure)["edges"] != COUNTS
+
+
+def test_an_error_and_acts_have_colours_of_their_own() -> None:
+    figure = dfg(table({("TASK", "ERROR"): 1, ("TASK", "FINAL"): 2, ("INTEND", "DO"): 1, ("STEP", "DO"): 1}))
+    edges = {
+        str(patch.get_gid()).removeprefix("node:"): to_hex(patch.get_edgecolor()).upper()
+        for patch in figure.axes[0].patches
+        if str(patch.get_gid()).startswith("node:")
+    }
+    assert edges["ERROR"] == palette.STATUSES["failed"].colour
+    assert edges["FINAL"] == edges["TASK"] == palette.GROUPS["lifecycle"]
+    assert edges["DO"] == palette.ACTS["DO"].colour
+    assert drawn(figure)["legend"][:5] == ["lifecycle", "other", "ERROR", "INTEND", "DO"]
 
 
 def test_rare_edges_give_way_where_all_do_not_fit() -> None:

@@ -89,6 +89,17 @@ def test_bars_are_the_counts_stacked_by_group() -> None:
     assert shown["buckets"] == [(0.0, 4), (2.0, 6)]
 
 
+def test_errors_are_stacked_by_themselves_at_the_bottom() -> None:
+    failed = pa.table({"bucket": at(0, 0, 0, 0), "type": ["ERROR", "FINAL", "STOP", "KNOW"], "signals": [3, 1, 2, 5]})
+    figure = rates(failed)
+    shown = drawn(figure)
+    assert shown["counts"] == {"ERROR": 3, "lifecycle": 1, "control": 2, "KNOW": 5}
+    assert shown["order"] == ["ERROR", "lifecycle", "control", "KNOW"]
+    assert shown["legend"] == ["ERROR (3)", "lifecycle (1)", "control (2)", "KNOW (5)"]
+    looks = {bar.get_gid(): (bar.get_facecolor(), bar.get_hatch()) for bar in bars(figure, "rate:")}
+    assert len(set(looks.values())) == len(looks)
+
+
 def test_a_bar_that_shrank_is_seen() -> None:
     figure = rates(RATES)
     bars(figure, "rate:lifecycle")[0].set_height(1)
