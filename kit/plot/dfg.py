@@ -37,10 +37,10 @@ def dfg(source: "nx.DiGraph[Any] | Any", *, title: str | None = None, width: flo
     """Return the directly-follows graph: boxes for steps, edges with counts, wide where they are frequent.
 
     `source` is a networkx.DiGraph with the edge attribute `count`, or a table `from, to, count` (rows that
-    name the same pair are added). Signal types have the colours of their group, an
-    ERROR that of what failed; acts of records have their own. Beyond 40 steps, or where the
-    boxes do not fit the width, the rarest edges are left out until they do, which the title tells. Raises
-    ArgumentError where a column is missing.
+    name the same pair are added). Signal types have the colours of their group, an ERROR that of what failed; acts
+    of records have their own. Of a step like `TASK coder` (`activity="type+neuron"`) the neuron is a line of its
+    own. Beyond 40 steps, or where the boxes do not fit the width, the rarest edges are left out until they do,
+    which the title tells. Raises ArgumentError where a column is missing.
     """
     counts = _counts(source)
     if not counts:
@@ -85,17 +85,23 @@ def _counts(source: Any) -> dict[tuple[Hashable, Hashable], int]:
     return counts
 
 
+def _parts(name: Hashable) -> tuple[str, str]:
+    """Return the two lines of a step: the type and who, of a step of another kind its name.
+
+    >>> _parts("TASK coder"), _parts("coder TASK")
+    (('TASK', 'coder'), ('coder TASK', ''))
+    """
+    text = "-" if name is None else str(name)
+    kind, _, neuron = text.partition(" ")
+    return (kind, neuron) if palette.mark_of(kind) != "unknown" else (text, "")
+
+
 def _marks(names: list[Hashable], counts: dict[tuple[Hashable, Hashable], int]) -> tuple[list[Box], list[Arrow]]:
     number = {name: i for i, name in enumerate(names)}
-    boxes = [
-        Box(
-            key=str(name),
-            text="-" if name is None else str(name),
-            note="",
-            colour=palette.MARKS[palette.mark_of(str(name))].colour,
-        )
-        for name in names
-    ]
+    boxes = []
+    for name in names:
+        kind, neuron = _parts(name)
+        boxes.append(Box(str(name), kind, neuron, palette.MARKS[palette.mark_of(kind)].colour))
     most = max(counts.values())
     arrows = [
         Arrow(
@@ -111,7 +117,7 @@ def _marks(names: list[Hashable], counts: dict[tuple[Hashable, Hashable], int]) 
 
 
 def _keys(names: list[Hashable], counts: list[int]) -> list[Key]:
-    marks = {palette.mark_of(str(name)) for name in names}
+    marks = {palette.mark_of(_parts(name)[0]) for name in names}
     keys = [
         swatch(
             palette.tint(look.colour, 0.16),

@@ -34,7 +34,7 @@ def drawn(figure: Figure) -> Drawn:
     - dag: `nodes` {id: [type, note]}, `edges` [(from, to, why)], `critical` [(from, to)], `highlighted` [id];
       as dots: `nodes` {group: count}, `edges` {why: count} of lines that join two dots, `critical` and
       `highlighted` counts.
-    - dfg: `nodes` {step: text}, `edges` {(from, to): count as written}, `widths` {(from, to): points}.
+    - dfg: `nodes` {step: its lines as one text}, `edges` {(from, to): count as written}, `widths` {(from, to): points}.
     - waterfall: `lanes` from the top, `spans` {id: (lane, start_ms, end_ms or None while open)}, `queued`
       {id: ms}, `endings` {id: status} of those that ended badly, `critical` [id] in the order
       in which the path meets them.
@@ -87,9 +87,6 @@ def _dag(figure: Figure) -> Drawn:
     if _tagged(figure, "dots", PathCollection):
         return _dag_of_dots(figure)
     places = _places(figure)
-    texts = {name: [text.get_text()] for name, text in _texts_at(figure, "text", places)}
-    for name, text in _texts_at(figure, "note", places):
-        texts[name].append(text.get_text())
     edges, critical = [], []
     for why, patch in _tagged(figure, "edge", PathPatch):
         pair = _ends(patch, places)
@@ -97,9 +94,8 @@ def _dag(figure: Figure) -> Drawn:
         if patch.get_linewidth() >= THICK_LINE:
             critical.append(pair)
     lit = [name for name, _ in [*_tagged(figure, "halo", FancyBboxPatch), *_tagged(figure, "halo", Line2D)]]
-    nodes = {name: texts.get(name, []) for name in places}
     return {
-        "nodes": nodes,
+        "nodes": _lines(figure, places),
         "edges": sorted(edges, key=str),
         "critical": sorted(critical, key=str),
         "highlighted": lit,
@@ -161,6 +157,15 @@ def _texts_at(figure: Figure, tag: str, places: dict[str, tuple[float, float, fl
     return found
 
 
+def _lines(figure: Figure, places: dict[str, tuple[float, float, float, float]]) -> dict[str, list[str]]:
+    """Return the lines of text in each node, from the top."""
+    lines: dict[str, list[str]] = {name: [] for name in places}
+    for tag in ("text", "note"):
+        for name, text in _texts_at(figure, tag, places):
+            lines[name].append(text.get_text())
+    return lines
+
+
 def _dfg(figure: Figure) -> Drawn:
     places = _places(figure)
     labels = dict(_tagged(figure, "label", Text))
@@ -169,8 +174,8 @@ def _dfg(figure: Figure) -> Drawn:
         pair = _ends(patch, places)
         edges[pair] = int(labels[number].get_text().replace(",", "")) if number in labels else None
         widths[pair] = float(patch.get_linewidth())
-    texts = {name: text.get_text() for name, text in _texts_at(figure, "text", places)}
-    return {"nodes": {name: texts.get(name, "") for name in places}, "edges": edges, "widths": widths}
+    nodes = {name: " ".join(lines) for name, lines in _lines(figure, places).items()}
+    return {"nodes": nodes, "edges": edges, "widths": widths}
 
 
 def _unit_us(figure: Figure) -> float:

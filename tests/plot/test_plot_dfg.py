@@ -66,6 +66,25 @@ def test_an_error_and_acts_have_colours_of_their_own() -> None:
     assert drawn(figure)["legend"][:5] == ["lifecycle", "other", "ERROR", "INTEND", "DO"]
 
 
+def test_the_neuron_of_a_step_is_its_second_line() -> None:
+    counts = {
+        ("TASK coder", "AGENT_OUTPUT coder"): 3,
+        ("AGENT_OUTPUT coder", "FINAL planner"): 2,
+        ("a b", "TASK coder"): 1,
+    }
+    figure = dfg(table(counts))
+    shown = drawn(figure)
+    assert shown["edges"] == counts
+    assert shown["nodes"] == {name: name for pair in counts for name in pair}
+    notes = {text.get_gid(): text for text in figure.axes[0].texts if str(text.get_gid()).startswith("note:")}
+    assert {gid: text.get_text() for gid, text in notes.items()} == {
+        "note:TASK coder": "coder", "note:AGENT_OUTPUT coder": "coder", "note:FINAL planner": "planner",
+    }  # fmt: skip
+    assert shown["legend"][:2] == ["lifecycle", "other"]
+    notes["note:TASK coder"].set_text("planner")
+    assert drawn(figure)["nodes"] != shown["nodes"]
+
+
 def test_rare_edges_give_way_where_all_do_not_fit() -> None:
     names = [f"STEP_{i:02d}" for i in range(30)]
     counts = {(a, b): 1 + i * 30 + j for i, a in enumerate(names) for j, b in enumerate(names) if i != j}
